@@ -1,1 +1,23 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+pub mod error;
+pub mod events;
+pub mod id;
+pub mod measure;
+pub mod query;
+pub mod retry;
+pub mod state;
+pub mod store;
+pub mod submission;
+pub mod task;
+pub mod time;
+
+pub use error::{Error, Result};
+pub use events::{Events, Notice, Subscription, Transition};
+pub use id::{SubmissionId, TaskId};
+pub use retry::{Backoff, RetryPolicy, TaskError};
+pub use state::State;
+pub use store::Store;
+pub use submission::{Due, NewTask, Start, Submission};
+pub use task::{Attempt, Claimed, Outcome, Task, TaskDetail, WorkerId};
+pub use time::{Clock, Timestamp};

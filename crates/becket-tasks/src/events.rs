@@ -1,0 +1,129 @@
+//! A bounded broadcast of what happens to tasks.
+//!
+//! Each store owns one [`Events`] and announces every transition after its commit. A listener that is too slow loses the
+//! oldest announcements and is told how many; nobody waits for it. Announcements are for watching, never for truth:
+//! whoever must not miss anything asks the store.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use crate::id::{SubmissionId, TaskId};
+use crate::state::State;
+use crate::time::Timestamp;
+
+/// How many announcements a listener may lag behind.
+const CAPACITY: usize = 4_096;
+
+/// One change of one task's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The task.
+    pub task: TaskId,
+    /// Its submission.
+    pub submission: SubmissionId,
+    /// Its handler.
+    pub kind: Arc<str>,
+    /// Where it stood; `None` when it is new.
+    pub from: Option<State>,
+    /// Where it stands now.
+    pub to: State,
+    /// Its running or latest attempt.
+    pub attempt: u32,
+    /// When the store took the change.
+    pub at: Timestamp,
+    /// What went wrong, if anything did.
+    pub error: Option<Arc<str>>,
+}
+
+/// What a listener hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A task changed.
+    Transition(Arc<Transition>),
+    /// The listener was too slow, and this many announcements are lost to it.
+    Missed(u64),
+}
+
+/// The announcing end. Cloning gives a handle to the same broadcast.
+#[derive(Clone, Debug)]
+pub struct Events(broadcast::Sender<Arc<Transition>>);
+
+impl Default for Events {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(CAPACITY))
+    }
+}
+
+impl Events {
+    /// Whether anybody listens; announcements need not be made up for nobody.
+    #[must_use]
+    pub fn has_listeners(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
+    /// Announces a transition; never waits.
+    pub fn announce(&self, transition: Transition) {
+        // An error means that nobody listens.
+        let _ = self.0.send(Arc::new(transition));
+    }
+
+    /// Listens from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        Subscription(self.0.subscribe())
+    }
+}
+
+/// A listener.
+#[derive(Debug)]
+pub struct Subscription(broadcast::Receiver<Arc<Transition>>);
+
+impl Subscription {
+    /// Waits for the next notice; `None` when the store is gone. Cancelling it loses nothing.
+    pub async fn next(&mut self) -> Option<Notice> {
+        match self.0.recv().await {
+            Ok(transition) => Some(Notice::Transition(transition)),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transition(number: u64) -> Transition {
+        Transition {
+            task: TaskId::from_u64(number),
+            submission: SubmissionId::from_u64(1),
+            kind: "k".into(),
+            from: None,
+            to: State::Queued,
+            attempt: 0,
+            at: Timestamp::default(),
+            error: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn slow_listener_is_told_how_many_it_missed() {
+        let events = Events::default();
+        let mut slow = events.subscribe();
+        for number in 0..CAPACITY as u64 + 10 {
+            events.announce(transition(number));
+        }
+        assert_eq!(slow.next().await, Some(Notice::Missed(10)));
+        assert_eq!(slow.next().await, Some(Notice::Transition(Arc::new(transition(10)))));
+    }
+
+    #[tokio::test]
+    async fn listener_ends_when_the_store_is_gone() {
+        let events = Events::default();
+        let mut listener = events.subscribe();
+        assert!(events.has_listeners());
+        drop(events);
+        assert_eq!(listener.next().await, None);
+    }
+}

@@ -1,0 +1,110 @@
+//! What the engine accepts in one atomic step: a payload, its labels, and the tasks it gives rise to.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::id::{SubmissionId, TaskId};
+use crate::task::{Claimed, WorkerId};
+use crate::time::Timestamp;
+
+/// One payload and its tasks, to be accepted together or not at all.
+#[derive(Clone)]
+pub struct Submission {
+    /// Who sends it, e.g. `github`.
+    pub source: Arc<str>,
+    /// What it says, e.g. `issues`.
+    pub event: Arc<str>,
+    /// What it says more closely, e.g. `opened`.
+    pub action: Option<Arc<str>>,
+    /// The sender's id of it. A second submission with the same source and key is a duplicate, and gives rise to nothing.
+    pub key: Option<Arc<str>>,
+    /// Facts about the payload that the engine keeps and does not read, such as headers.
+    pub meta: Bytes,
+    /// What the handlers work on. Stored once, however many tasks there are.
+    pub payload: Bytes,
+    /// The work; may be empty.
+    pub tasks: Vec<NewTask>,
+}
+
+impl fmt::Debug for Submission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submission")
+            .field("source", &self.source)
+            .field("event", &self.event)
+            .field("action", &self.action)
+            .field("key", &self.key)
+            .field("payload_bytes", &self.payload.len())
+            .field("tasks", &self.tasks)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One task of a submission.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    /// Chooses the handler.
+    pub kind: Arc<str>,
+    /// Higher runs first among what is due; 0 is usual.
+    pub priority: i8,
+    /// How many attempts may fail before the task does; 0 counts as 1.
+    pub max_attempts: u32,
+    /// When to run it.
+    pub due: Due,
+    /// Insert it already running in the caller's process (an inline handler).
+    pub start: Option<Start>,
+}
+
+impl NewTask {
+    /// A task that is due at once, with priority 0 and one attempt.
+    pub fn new(kind: impl Into<Arc<str>>) -> Self {
+        Self { kind: kind.into(), priority: 0, max_attempts: 1, due: Due::Now, start: None }
+    }
+}
+
+/// When something is due. The store resolves it with its own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// At once.
+    Now,
+    /// So long after the store takes it.
+    After(Duration),
+    /// At a time.
+    At(Timestamp),
+}
+
+impl Due {
+    /// The time that this means at `now`. A time in the past stays in the past: it is the task's place in the order.
+    #[must_use]
+    pub fn resolve(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Now => now,
+            Self::After(duration) => now.after(duration),
+            Self::At(time) => time,
+        }
+    }
+}
+
+/// Who runs a task that is inserted already running.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The worker that holds the lease.
+    pub worker: WorkerId,
+    /// How long the lease lasts unless it is renewed.
+    pub lease: Duration,
+}
+
+/// What became of a submission.
+#[derive(Clone, Debug)]
+pub struct Inserted {
+    /// The submission's id: for a duplicate, that of the first.
+    pub submission: SubmissionId,
+    /// Its tasks, in the order given: for a duplicate, those of the first.
+    pub tasks: Vec<TaskId>,
+    /// Whether it was known already, so that nothing was changed.
+    pub duplicate: bool,
+    /// The tasks that were inserted already running.
+    pub started: Vec<Claimed>,
+}

@@ -9,6 +9,7 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod ending;
 pub mod memory;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -1,0 +1,19 @@
+//! Measures Becket against servers that promise less, in one run, as ratios. How to run it and what its columns mean is
+//! in this folder's `README.md`.
+//!
+//! - [`ingest`] is the plan: which server under which load, when. It starts servers through [`process`], loads them
+//!   through [`load`], and gathers a [`report`] that [`budget`] judges.
+//! - [`server`] holds the servers that Becket is compared with. Becket itself is a binary that is started; this crate
+//!   uses none of its code.
+//! - [`payload`] and [`signature`] make what is sent; [`latency`] and [`disk`] measure.
+
+pub mod budget;
+pub mod disk;
+pub mod ingest;
+pub mod latency;
+pub mod load;
+pub mod payload;
+pub mod process;
+pub mod report;
+pub mod server;
+pub mod signature;

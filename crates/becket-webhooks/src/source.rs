@@ -1,0 +1,283 @@
+//! Sources: who sends webhooks, and how what they send is verified and read.
+//!
+//! Pure: headers, bytes and the receiver's time go in, a delivery or a rejection comes out. Each kind of sender is a
+//! [`Scheme`] in a file of its own; this file holds what is the same for all of them, above all the order of the steps:
+//! nothing is read from a request before its signature was found right.
+
+mod github;
+mod standard_webhooks;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::delivery::{Delivery, Parts};
+use crate::explain::Explanation;
+use crate::header;
+use crate::kind::Kind;
+use crate::rejection::Rejection;
+use crate::secret::{SecretError, Secrets};
+
+/// The tolerance that the reference libraries of Standard Webhooks have.
+const TIMESTAMP_TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// A configured sender: a name, a kind and its secrets. Cheap to clone.
+///
+/// `Debug` masks the secrets.
+#[derive(Clone)]
+pub struct Source {
+    name: Arc<str>,
+    kind: Kind,
+    secrets: usize,
+    scheme: Arc<dyn Scheme>,
+    body_limit: usize,
+    timestamp_tolerance: Duration,
+}
+
+impl Source {
+    /// Creates a source that takes GitHub's webhooks.
+    ///
+    /// Secrets are taken as they are, white space included, as GitHub does.
+    pub fn github(name: impl Into<Arc<str>>, secrets: Secrets) -> Self {
+        Self::new(name.into(), Kind::Github, secrets.count(), Arc::new(github::Github::new(secrets)))
+    }
+
+    /// Creates a source that takes webhooks of anyone who follows Standard Webhooks.
+    ///
+    /// # Errors
+    /// [`SecretError::NotBase64`] or [`SecretError::Length`] when a secret is not `whsec_` and base64 of 24 to 64 bytes.
+    pub fn standard_webhooks(name: impl Into<Arc<str>>, secrets: Secrets) -> Result<Self, SecretError> {
+        let count = secrets.count();
+        let scheme = Arc::new(standard_webhooks::StandardWebhooks::new(secrets)?);
+        Ok(Self::new(name.into(), Kind::StandardWebhooks, count, scheme))
+    }
+
+    fn new(name: Arc<str>, kind: Kind, secrets: usize, scheme: Arc<dyn Scheme>) -> Self {
+        let body_limit = kind.body_limit();
+        Self { name, kind, secrets, scheme, body_limit, timestamp_tolerance: TIMESTAMP_TOLERANCE }
+    }
+
+    /// Sets the largest body that the server should read for this source, in bytes. Default: [`Kind::body_limit`].
+    #[must_use]
+    pub fn with_body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// Sets how far a signed timestamp may be from the receiver's clock, either way, in whole seconds. Default: 5 minutes.
+    ///
+    /// GitHub signs no timestamp, so nothing changes there.
+    #[must_use]
+    pub fn with_timestamp_tolerance(mut self, tolerance: Duration) -> Self {
+        self.timestamp_tolerance = tolerance;
+        self
+    }
+
+    /// Returns the configured name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the kind of sender.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the largest body that the server should read for this source, in bytes.
+    ///
+    /// [`receive`](Self::receive) is given whole bodies and does not look at it.
+    pub fn body_limit(&self) -> usize {
+        self.body_limit
+    }
+
+    /// Whether unsigned requests are accepted, because the configuration says so.
+    pub fn accepts_unsigned(&self) -> bool {
+        self.secrets == 0
+    }
+
+    /// Verifies and reads one request; `now_ms` is the receiver's clock in milliseconds of Unix time.
+    ///
+    /// `body` must be the bytes as they were sent: a body that was decoded, trimmed or written again has another
+    /// signature.
+    ///
+    /// # Errors
+    /// A [`Rejection`] of the kind `Unauthorized` when the signature is missing or wrong, otherwise `Unreadable` or
+    /// `UnsupportedMediaType` when what was signed is not a webhook of this kind.
+    pub fn receive(&self, headers: &HeaderMap, body: Bytes, now_ms: i64) -> Result<Delivery, Rejection> {
+        let secret_index = self.verify(headers, &body, now_ms)?;
+        let reading = self.scheme.read(headers, &body).map_err(Rejection::unreadable)?;
+        Ok(Delivery::verified(Parts {
+            source: self.name.clone(),
+            delivery_id: reading.delivery_id,
+            event: reading.event,
+            action: reading.action,
+            headers: header::kept(headers, self.scheme.headers_kept()),
+            body,
+            decoded: reading.decoded,
+            received_at_ms: now_ms,
+            secret_index,
+        }))
+    }
+
+    /// Verifies one request without reading it, and returns which secret it was signed with.
+    ///
+    /// `None` when this source accepts unsigned requests: then nothing is verified.
+    ///
+    /// # Errors
+    /// A [`Rejection`] of the kind `Unauthorized`.
+    pub fn verify(&self, headers: &HeaderMap, body: &[u8], now_ms: i64) -> Result<Option<usize>, Rejection> {
+        if self.accepts_unsigned() {
+            return Ok(None);
+        }
+        let tolerance_secs = i64::try_from(self.timestamp_tolerance.as_secs()).unwrap_or(i64::MAX);
+        let request = Request { headers, body, now_ms, tolerance_secs };
+        self.scheme.verify(&request).map(Some).map_err(Rejection::unauthorized)
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("secrets", &format_args!("{} (masked)", self.secrets))
+            .field("body_limit", &self.body_limit)
+            .field("timestamp_tolerance", &self.timestamp_tolerance)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One kind of sender. The next kind is another file here that implements this, and a variant of [`Kind`].
+trait Scheme: Send + Sync {
+    /// Returns the index of the secret that the request is signed with. Without secrets it must fail.
+    fn verify(&self, request: &Request<'_>) -> Result<usize, Explanation>;
+
+    /// Reads a request whose signature is right, or need not be.
+    fn read(&self, headers: &HeaderMap, body: &Bytes) -> Result<Reading, Explanation>;
+
+    /// Lists the headers to keep with a delivery, in lower case. Never one that holds a secret.
+    fn headers_kept(&self) -> &'static [&'static str];
+}
+
+/// What verification looks at.
+pub(crate) struct Request<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a [u8],
+    /// The receiver's clock.
+    pub(crate) now_ms: i64,
+    /// How far a signed timestamp may be from it, either way.
+    pub(crate) tolerance_secs: i64,
+}
+
+/// What a scheme reads out of a request.
+struct Reading {
+    delivery_id: String,
+    event: String,
+    action: Option<String>,
+    /// The JSON text, where it is not the body itself.
+    decoded: Option<Bytes>,
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::rejection::RejectionKind;
+
+    fn signed_ping() -> (HeaderMap, Bytes) {
+        let body = Bytes::from_static(b"{}");
+        let headers = HeaderMap::from_iter(
+            [
+                ("x-github-event", "ping".to_owned()),
+                ("x-github-delivery", "1".to_owned()),
+                ("x-hub-signature-256", crate::signature::github(b"tulips", &body)),
+                ("authorization", "Bearer hunter2".to_owned()),
+                ("cookie", "session=hunter2".to_owned()),
+            ]
+            .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::try_from(value).unwrap())),
+        );
+        (headers, body)
+    }
+
+    fn source(secrets: Secrets) -> Source {
+        Source::github("octo", secrets)
+    }
+
+    #[test]
+    fn delivery_says_source_time_and_secret() {
+        let (headers, body) = signed_ping();
+        let delivery =
+            source(Secrets::new(["new", "tulips"]).unwrap()).receive(&headers, body, 1_700_000_000_123).unwrap();
+        assert_eq!(delivery.source(), "octo");
+        assert_eq!(delivery.received_at_ms(), 1_700_000_000_123);
+        assert_eq!(delivery.secret_index(), Some(1));
+        assert_eq!(delivery.name(), "ping");
+    }
+
+    #[test]
+    fn authorization_and_cookies_are_dropped() {
+        let (headers, body) = signed_ping();
+        let delivery = source(Secrets::new(["tulips"]).unwrap()).receive(&headers, body, 0).unwrap();
+        let names: Vec<_> = delivery.headers().iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["x-github-event", "x-github-delivery", "x-hub-signature-256"]);
+        assert_eq!(delivery.header("x-github-event"), Some("ping"));
+        assert_eq!(delivery.header("cookie"), None);
+    }
+
+    #[test]
+    fn unsigned_request_is_accepted_only_where_the_configuration_says_so() {
+        let (mut headers, body) = signed_ping();
+        headers.remove("x-hub-signature-256");
+
+        let delivery = source(Secrets::insecure_accept_unsigned()).receive(&headers, body.clone(), 0).unwrap();
+        assert_eq!(delivery.secret_index(), None);
+
+        let rejection = source(Secrets::new(["tulips"]).unwrap()).receive(&headers, body, 0).unwrap_err();
+        assert_eq!(rejection.kind(), RejectionKind::Unauthorized);
+    }
+
+    #[test]
+    fn scheme_without_secrets_verifies_nothing_by_itself() {
+        let (headers, body) = signed_ping();
+        let request = Request { headers: &headers, body: &body, now_ms: 0, tolerance_secs: 300 };
+        let scheme = github::Github::new(Secrets::insecure_accept_unsigned());
+        assert_eq!(scheme.verify(&request), Err(Explanation::WrongSecret));
+    }
+
+    #[test]
+    fn unverified_request_learns_nothing_about_its_form() {
+        let (mut headers, body) = signed_ping();
+        headers.remove("x-github-event");
+        headers.insert("content-type", HeaderValue::from_static("text/plain"));
+        let rejection = source(Secrets::new(["other"]).unwrap()).receive(&headers, body, 0).unwrap_err();
+        assert_eq!(rejection.kind(), RejectionKind::Unauthorized);
+    }
+
+    #[test]
+    fn debug_shows_neither_secrets_nor_body_nor_header_values() {
+        let source = source(Secrets::new(["tulips"]).unwrap());
+        let (mut headers, _) = signed_ping();
+        let body = Bytes::from_static(b"{\"password\":\"roses\"}");
+        let signature = crate::signature::github(b"tulips", &body);
+        headers.insert("x-hub-signature-256", HeaderValue::try_from(&signature).unwrap());
+        let delivery = source.receive(&headers, body, 0).unwrap();
+        for shown in [format!("{source:?}"), format!("{delivery:?}")] {
+            for hidden in ["tulips", "roses", "password", &signature] {
+                assert!(!shown.contains(hidden), "{shown}");
+            }
+        }
+        assert!(format!("{source:?}").contains("1 (masked)"));
+        assert!(format!("{delivery:?}").contains("body_bytes: 20"), "{delivery:?}");
+    }
+
+    #[test]
+    fn body_limit_is_the_kinds_unless_it_is_set() {
+        let source = source(Secrets::new(["tulips"]).unwrap());
+        assert_eq!((source.body_limit(), source.kind(), source.name()), (26_214_400, Kind::Github, "octo"));
+        assert_eq!(source.with_body_limit(10).body_limit(), 10);
+    }
+}

@@ -56,99 +56,75 @@ impl<'de> Visitor<'de> for Object {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
         let mut found = Vec::new();
-        while let Some(key) = fields.next_key_seed(Wanted)? {
+        while let Some(key) = fields.next_key_seed(Look::Keep)? {
             if key.is_some_and(|key| key == self.name) {
-                found.push(fields.next_value_seed(Wanted)?);
+                found.push(fields.next_value_seed(Look::Keep)?);
             } else {
-                fields.next_value_seed(Skipped)?;
+                fields.next_value_seed(Look::Skip)?;
             }
         }
         Ok(found)
     }
 }
 
-/// A value that is read if it is a string, and skipped otherwise.
-struct Wanted;
-
-/// A value that is checked and skipped.
-struct Skipped;
-
-/// Both kinds of value share the skipping of everything but strings.
-macro_rules! skip_all_but_strings {
-    ($nothing:expr) => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a JSON value")
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok($nothing)
-        }
-
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok($nothing)
-        }
-
-        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            Ok($nothing)
-        }
-
-        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-            Ok($nothing)
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            Ok($nothing)
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-            while items.next_element_seed(Skipped)?.is_some() {}
-            Ok($nothing)
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-            while fields.next_entry_seed(Skipped, Skipped)?.is_some() {}
-            Ok($nothing)
-        }
-    };
+/// How to look at one value: all of it is checked either way, and only a string can be kept.
+#[derive(Clone, Copy, PartialEq)]
+enum Look {
+    Keep,
+    Skip,
 }
 
-impl<'de> Visitor<'de> for Skipped {
-    type Value = ();
-
-    skip_all_but_strings!(());
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-}
-
-impl<'de> Visitor<'de> for Wanted {
-    type Value = Option<Cow<'de, str>>;
-
-    skip_all_but_strings!(None);
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Skipped {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
-        value.deserialize_any(self)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Wanted {
+impl<'de> DeserializeSeed<'de> for Look {
     type Value = Option<Cow<'de, str>>;
 
     fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
         value.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Look {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok((self == Self::Keep).then_some(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok((self == Self::Keep).then(|| Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        while items.next_element_seed(Self::Skip)?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        while fields.next_entry_seed(Self::Skip, Self::Skip)?.is_some() {}
+        Ok(None)
     }
 }
 

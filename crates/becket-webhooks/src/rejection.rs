@@ -122,6 +122,7 @@ mod tests {
         for (rejection, status, word) in table {
             assert_eq!(rejection.status().as_u16(), status);
             assert_eq!(rejection.kind().to_string(), word);
+            assert!(!rejection.public_message().contains(&*rejection.explanation().sentence()));
             assert_eq!(serde_json::to_string(&rejection.kind()).unwrap(), format!("\"{word}\""));
         }
     }

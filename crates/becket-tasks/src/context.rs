@@ -1,0 +1,91 @@
+//! What a handler may know about its attempt, and do besides its work.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+use crate::id::{SubmissionId, TaskId};
+use crate::task::Claimed;
+
+/// One attempt of a task, as its handler sees it. Cloning gives a handle to the same attempt.
+#[derive(Clone, Debug)]
+pub struct TaskContext(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    task: Arc<Claimed>,
+    deadline: Instant,
+    cancellation: CancellationToken,
+    client: Client,
+}
+
+impl TaskContext {
+    pub(crate) fn new(task: Arc<Claimed>, deadline: Instant, cancellation: CancellationToken, client: Client) -> Self {
+        Self(Arc::new(Inner { task, deadline, cancellation, client }))
+    }
+
+    /// The task's id; the same in every attempt, so it serves as an idempotency key towards others.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        self.0.task.id
+    }
+
+    /// The submission that the task belongs to.
+    #[must_use]
+    pub fn submission(&self) -> SubmissionId {
+        self.0.task.submission
+    }
+
+    /// The task's kind.
+    #[must_use]
+    pub fn kind(&self) -> &Arc<str> {
+        &self.0.task.kind
+    }
+
+    /// Which of the attempts that count this is: 1 to [`max_attempts`](Self::max_attempts). Attempts that were parked
+    /// or given back at a shutdown do not count.
+    #[must_use]
+    #[expect(clippy::misnamed_getters, reason = "to a handler, only the attempts that count are attempts")]
+    pub fn attempt(&self) -> u32 {
+        self.0.task.attempts_counted
+    }
+
+    /// How many attempts the task has.
+    #[must_use]
+    pub fn max_attempts(&self) -> u32 {
+        self.0.task.max_attempts
+    }
+
+    /// When this attempt's time is up and its future is dropped.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.0.deadline
+    }
+
+    /// Waits until the handler should stop: the task was cancelled, its lease was lost, its time is up, or the worker
+    /// shuts down. A handler that goes on is dropped shortly afterwards.
+    pub async fn cancelled(&self) {
+        self.0.cancellation.cancelled().await;
+    }
+
+    /// Whether the handler should stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancellation.is_cancelled()
+    }
+
+    /// A token that is cancelled when [`cancelled`](Self::cancelled) returns, to hand on. Cancelling it yourself reaches
+    /// only those who have it.
+    #[must_use]
+    pub fn cancellation_token(&self) -> CancellationToken {
+        self.0.cancellation.child_token()
+    }
+
+    /// A client of the same store, to submit more work.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+}

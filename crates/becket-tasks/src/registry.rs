@@ -1,0 +1,260 @@
+//! Which handler runs a kind of task, and under which policy.
+//!
+//! A [`Registry`] is filled before the engine starts and never changes afterwards. A worker claims only the kinds that
+//! are in its registry; tasks of other kinds stay queued for a worker that knows them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::TaskContext;
+use crate::retry::{RetryPolicy, TaskError};
+use crate::submission::NewTask;
+use crate::task::Claimed;
+
+/// Handlers by the kind of task that they run.
+#[derive(Default)]
+pub struct Registry {
+    entries: HashMap<Arc<str>, Entry>,
+}
+
+/// One handler and its policy.
+pub(crate) struct Entry {
+    pub(crate) policy: Policy,
+    pub(crate) handler: Arc<dyn Handler>,
+}
+
+/// Two handlers were registered for one kind of task.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is already a handler for tasks of kind `{0}`")]
+pub struct DuplicateKind(pub Arc<str>);
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets `handler` run tasks of `kind`.
+    ///
+    /// # Errors
+    /// [`DuplicateKind`] when the kind has a handler already; the first one stays.
+    pub fn insert(
+        &mut self,
+        kind: impl Into<Arc<str>>,
+        policy: Policy,
+        handler: impl Handler,
+    ) -> Result<(), DuplicateKind> {
+        let kind = kind.into();
+        if self.entries.contains_key(&kind) {
+            return Err(DuplicateKind(kind));
+        }
+        self.entries.insert(kind, Entry { policy, handler: Arc::new(handler) });
+        Ok(())
+    }
+
+    /// Lets a function with typed arguments and result run tasks of `kind`: the payload is read as JSON, and what the
+    /// function returns is kept as JSON (`null` as no result). A payload that does not fit `A` fails the task at once,
+    /// since no retry could help.
+    ///
+    /// ```
+    /// use becket_tasks::{Policy, Registry, TaskContext, TaskError};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Resize { width: u32, height: u32 }
+    ///
+    /// let mut registry = Registry::new();
+    /// registry.task("resize", Policy::default(), |job: Resize, _task: TaskContext| async move {
+    ///     Ok::<_, TaskError>(job.width * job.height)
+    /// })?;
+    /// # Ok::<(), becket_tasks::DuplicateKind>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DuplicateKind`] when the kind has a handler already; the first one stays.
+    pub fn task<A, R, F, Fut>(
+        &mut self,
+        kind: impl Into<Arc<str>>,
+        policy: Policy,
+        function: F,
+    ) -> Result<(), DuplicateKind>
+    where
+        A: DeserializeOwned + Send + 'static,
+        R: Serialize,
+        F: Fn(A, TaskContext) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, TaskError>> + Send + 'static,
+    {
+        let function = Arc::new(function);
+        self.insert(kind, policy, move |run: Run| {
+            let function = Arc::clone(&function);
+            async move {
+                let arguments = serde_json::from_slice(&run.task.payload).map_err(|error| unreadable(&error))?;
+                let result = function(arguments, run.context).await?;
+                encode_result(&result)
+            }
+        })
+    }
+
+    /// The policy of `kind`; `None` when it has no handler.
+    #[must_use]
+    pub fn policy(&self, kind: &str) -> Option<&Policy> {
+        self.entries.get(kind).map(|entry| &entry.policy)
+    }
+
+    /// All kinds that have a handler, in alphabetical order.
+    #[must_use]
+    pub fn kinds(&self) -> Arc<[Arc<str>]> {
+        let mut kinds: Vec<_> = self.entries.keys().cloned().collect();
+        kinds.sort_unstable();
+        kinds.into()
+    }
+
+    pub(crate) fn entry(&self, kind: &str) -> Option<&Entry> {
+        self.entries.get(kind)
+    }
+
+    pub(crate) fn policies(&self) -> HashMap<Arc<str>, Policy> {
+        self.entries.iter().map(|(kind, entry)| (Arc::clone(kind), entry.policy.clone())).collect()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("kinds", &self.kinds()).finish()
+    }
+}
+
+/// Says where a payload does not fit, without repeating any of it: serde's own text would quote the payload.
+fn unreadable(error: &serde_json::Error) -> TaskError {
+    let (line, column) = (error.line(), error.column());
+    let why = if error.is_data() { "does not fit the handler's type" } else { "is not JSON" };
+    TaskError::give_up(format!("the payload {why} (line {line}, column {column})"))
+}
+
+fn encode_result<R: Serialize>(result: &R) -> Result<Option<Bytes>, TaskError> {
+    let json = serde_json::to_vec(result)
+        .map_err(|error| TaskError::give_up(format!("the result cannot be written as JSON: {error}")))?;
+    Ok((json != b"null").then(|| json.into()))
+}
+
+/// How a kind of task is run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// How long one attempt may take. Default: 5 minutes.
+    pub timeout: Duration,
+    /// How often it is attempted, and with which pauses. Default: once.
+    pub retry: RetryPolicy,
+    /// Higher runs first among what is due. Default: 0.
+    pub priority: i8,
+    /// How long a result is kept. Default: 24 hours.
+    pub result_ttl: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5 * 60),
+            retry: RetryPolicy::never(),
+            priority: 0,
+            result_ttl: Duration::from_secs(24 * 3_600),
+        }
+    }
+}
+
+impl Policy {
+    /// A task of `kind` that is due at once, with this policy's attempts and priority.
+    #[must_use]
+    pub fn new_task(&self, kind: Arc<str>) -> NewTask {
+        NewTask { priority: self.priority, max_attempts: self.retry.max_attempts, ..NewTask::new(kind) }
+    }
+}
+
+/// Runs one attempt of a task.
+///
+/// It may be called twice for one task (at least once), also after an attempt that succeeded. Implemented for
+/// functions from [`Run`] to a future.
+pub trait Handler: Send + Sync + 'static {
+    /// Runs one attempt. The future is dropped when its time is up, when its lease is lost and it does not heed its
+    /// cancellation, or at a shutdown; a panic fails the attempt and nothing else.
+    fn run(&self, run: Run) -> BoxFuture<'static, Result<Option<Bytes>, TaskError>>;
+}
+
+impl<F, Fut> Handler for F
+where
+    F: Fn(Run) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Option<Bytes>, TaskError>> + Send + 'static,
+{
+    fn run(&self, run: Run) -> BoxFuture<'static, Result<Option<Bytes>, TaskError>> {
+        Box::pin(self(run))
+    }
+}
+
+/// What a handler receives.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The task, with its payload.
+    pub task: Arc<Claimed>,
+    /// The attempt: its number, its deadline, its cancellation, and a client to submit more work.
+    pub context: TaskContext,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn nothing(_: Run) -> Result<Option<Bytes>, TaskError> {
+        Ok(None)
+    }
+
+    #[test]
+    fn second_handler_of_a_kind_is_refused_and_the_first_stays() {
+        let mut registry = Registry::new();
+        registry.insert("a", Policy { priority: 3, ..Policy::default() }, nothing).unwrap();
+        let error = registry.insert("a", Policy::default(), nothing).unwrap_err();
+        assert_eq!(error.to_string(), "there is already a handler for tasks of kind `a`");
+        assert_eq!(registry.policy("a").unwrap().priority, 3);
+        assert_eq!(registry.policy("b"), None);
+    }
+
+    #[test]
+    fn kinds_are_sorted_and_shown_in_debug() {
+        let mut registry = Registry::new();
+        for kind in ["b", "a", "c"] {
+            registry.insert(kind, Policy::default(), nothing).unwrap();
+        }
+        assert_eq!(&*registry.kinds(), ["a".into(), "b".into(), "c".into()]);
+        assert_eq!(format!("{registry:?}"), r#"Registry { kinds: ["a", "b", "c"] }"#);
+    }
+
+    #[test]
+    fn new_task_follows_its_policy() {
+        let policy = Policy { priority: -2, retry: RetryPolicy::retries(4), ..Policy::default() };
+        let task = policy.new_task("a".into());
+        assert_eq!((task.priority, task.max_attempts), (-2, 5));
+    }
+
+    #[test]
+    fn payload_that_does_not_fit_is_never_quoted() {
+        for (payload, why) in [(r#""s3cret""#, "does not fit the handler's type"), ("s3cret", "is not JSON")] {
+            let error = unreadable(&serde_json::from_str::<u32>(payload).unwrap_err());
+            assert!(error.message().contains(why) && !error.message().contains("s3cret"), "{error}");
+            assert_eq!(error.follow(), crate::retry::Follow::GiveUp);
+        }
+    }
+
+    #[test]
+    fn result_that_is_no_json_gives_up_and_null_is_no_result() {
+        let keys_that_are_no_text = HashMap::from([(vec![1], 1)]);
+        assert!(encode_result(&keys_that_are_no_text).is_err());
+        assert_eq!(encode_result(&()).unwrap(), None);
+        assert_eq!(encode_result(&7).unwrap(), Some(Bytes::from_static(b"7")));
+    }
+}

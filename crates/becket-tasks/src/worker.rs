@@ -1,0 +1,109 @@
+//! The worker: claims tasks, runs their handlers, and reports their ends.
+//!
+//! ```text
+//! dispatch ──claim──▶ ready ──a free slot──▶ attempt ──its end──▶ finish ──one commit for many──▶ store
+//!                       │                      │
+//!                       └──── lease: renewed from a thread of its own until the end is committed
+//! aside: maintenance (reclaim, prune), inline (tasks that begin here as they are submitted), shutdown
+//! ```
+//!
+//! Each part is a file and talks to the others only through [`Worker`]. None of them decides what an end makes of a task:
+//! that is [`state::transition`](crate::state::transition), in the store.
+
+pub(crate) mod attempt;
+mod dispatch;
+mod end;
+mod finish;
+pub(crate) mod inline;
+mod lease;
+mod maintenance;
+pub(crate) mod measures;
+mod outage;
+mod pace;
+pub(crate) mod shutdown;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, Semaphore, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use self::lease::Leases;
+use self::measures::EngineMeasures;
+use self::pace::Pace;
+use crate::client::Client;
+use crate::engine::{EngineOptions, ShutdownReport};
+use crate::error::Result;
+use crate::registry::Registry;
+use crate::store::Store;
+use crate::task::{Finish, WorkerId};
+
+/// A store that has not answered by then is treated as one that cannot be reached.
+const STORE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What the parts of one engine share.
+pub(crate) struct Worker {
+    pub(crate) id: WorkerId,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) client: Client,
+    pub(crate) measures: EngineMeasures,
+    registry: Registry,
+    kinds: Arc<[Arc<str>]>,
+    options: EngineOptions,
+    leases: Arc<Leases>,
+    pace: Pace,
+    /// Free places in the pool.
+    slots: Arc<Semaphore>,
+    /// Free places beside the pool.
+    inline_slots: Arc<Semaphore>,
+    /// Ends on their way to the store. Bounded: while it is full, no slot becomes free.
+    ends: mpsc::Sender<Finish>,
+    /// Cancelled when nothing new may begin.
+    stopping: CancellationToken,
+    /// Attempts, and whatever makes them.
+    attempts: TaskTracker,
+    /// Cancelled when no end will follow.
+    last_end_sent: CancellationToken,
+    finisher: TaskTracker,
+    report: OnceCell<ShutdownReport>,
+    /// Ends the thread that renews, also when the runtime is dropped without a shutdown.
+    renewal: CancellationToken,
+    _renewal_guard: DropGuard,
+}
+
+/// Starts all parts.
+///
+/// # Errors
+/// [`Error::Unavailable`](crate::Error::Unavailable) when the system gives no thread for the renewal of leases.
+pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> Result<Arc<Worker>> {
+    let (ends, to_finish) = mpsc::channel(finish::BACKLOG_MAX);
+    let renewal = CancellationToken::new();
+    let worker = Arc::new(Worker {
+        id: options.worker.clone().unwrap_or_else(WorkerId::for_this_process),
+        client: Client::new(Arc::clone(&store), &registry),
+        measures: EngineMeasures::default(),
+        kinds: registry.kinds(),
+        leases: Arc::default(),
+        pace: Pace::default(),
+        slots: Arc::new(Semaphore::new(options.concurrency.min(Semaphore::MAX_PERMITS))),
+        inline_slots: Arc::new(Semaphore::new(options.inline_max.min(Semaphore::MAX_PERMITS))),
+        ends,
+        stopping: CancellationToken::new(),
+        attempts: TaskTracker::new(),
+        last_end_sent: CancellationToken::new(),
+        finisher: TaskTracker::new(),
+        report: OnceCell::new(),
+        renewal: renewal.clone(),
+        _renewal_guard: renewal.clone().drop_guard(),
+        store,
+        registry,
+        options,
+    });
+    lease::start_renewal(Arc::clone(&worker.store), Arc::clone(&worker.leases), worker.options.lease, renewal)?;
+    worker.finisher.spawn(finish::finish(Arc::clone(&worker), to_finish));
+    worker.finisher.close();
+    worker.attempts.spawn(maintenance::maintain(Arc::clone(&worker)));
+    worker.attempts.spawn(dispatch::dispatch(Arc::clone(&worker)));
+    Ok(worker)
+}

@@ -1,0 +1,115 @@
+//! Claims tasks and begins them as slots become free.
+//!
+//! One loop a process. It asks for as many tasks as there are free slots, and some ahead when handlers are quick
+//! ([`pace`](super::pace)); the store answers as soon as one is due, so nothing is polled. Claiming and beginning go on
+//! side by side.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, OptionFuture};
+use tokio::time::{sleep, timeout};
+
+use super::attempt::begin;
+use super::lease::Held;
+use super::outage::{Outage, no_answer};
+use super::{STORE_DEADLINE, Worker};
+use crate::error::{Error, Result};
+use crate::store::Claim;
+use crate::task::{Claimed, End, Finish};
+
+/// How long one claim waits for something to become due before it is asked anew.
+const CLAIM_WAIT: Duration = Duration::from_secs(30);
+
+/// Claims and begins tasks until the worker stops; then gives back what has not begun.
+pub(crate) async fn dispatch(worker: Arc<Worker>) {
+    let mut ready = VecDeque::new();
+    if worker.options.concurrency > 0 && !worker.kinds.is_empty() {
+        claim_and_begin(&worker, &mut ready).await;
+    }
+    for held in ready {
+        let finish = Finish { lease: held.lease(), end: End::Release };
+        // The finisher outlives this loop.
+        let _ = worker.ends.send(finish).await;
+    }
+    worker.measures.set_ready(0);
+}
+
+async fn claim_and_begin(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
+    let mut outage = Outage::new("claim tasks");
+    let mut claiming: OptionFuture<BoxFuture<'_, Result<Vec<Claimed>>>> = None.into();
+    let mut is_claiming = false;
+    let mut limit = 0;
+    loop {
+        begin_ready(worker, ready);
+        if let Some(room) = room(worker, ready.len()).filter(|_| !is_claiming) {
+            limit = room;
+            claiming = Some(claim(worker, limit, Duration::ZERO)).into();
+            is_claiming = true;
+        }
+        tokio::select! {
+            biased;
+            () = worker.stopping.cancelled() => return,
+            Some(claimed) = &mut claiming, if is_claiming => match claimed {
+                Ok(claimed) => {
+                    is_claiming = false;
+                    outage.over();
+                    ready.extend(worker.leases.hold(claimed));
+                }
+                Err(Error::Closed) => {
+                    outage.failed(&Error::Closed);
+                    claiming = Some(never()).into();
+                }
+                Err(error) => {
+                    let pause = outage.failed(&error);
+                    claiming = Some(claim(worker, limit, pause)).into();
+                }
+            },
+            Ok(slot) = Arc::clone(&worker.slots).acquire_owned(), if !ready.is_empty() || !is_claiming => {
+                if let Some(held) = ready.pop_front() {
+                    begin(worker, held, slot, None);
+                }
+            }
+        }
+    }
+}
+
+/// Begins as many as there are free slots.
+fn begin_ready(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
+    while !ready.is_empty() {
+        let Ok(slot) = Arc::clone(&worker.slots).try_acquire_owned() else { break };
+        if let Some(held) = ready.pop_front() {
+            begin(worker, held, slot, None);
+        }
+    }
+    worker.measures.set_ready(ready.len());
+}
+
+/// How many tasks to ask for; `None` while it is better to wait. Half of what may be claimed ahead must have begun, so
+/// that a busy worker asks for many at a time.
+fn room(worker: &Worker, ready: usize) -> Option<usize> {
+    let ahead = worker.pace.ahead(worker.options.concurrency, worker.options.prefetch);
+    let limit = (worker.slots.available_permits() + ahead).saturating_sub(ready);
+    (limit > 0 && ready <= ahead / 2).then_some(limit)
+}
+
+fn claim(worker: &Worker, limit: usize, pause: Duration) -> BoxFuture<'_, Result<Vec<Claimed>>> {
+    let claim = Claim {
+        worker: worker.id.clone(),
+        kinds: Arc::clone(&worker.kinds),
+        limit,
+        lease: worker.options.lease,
+        wait: CLAIM_WAIT,
+    };
+    Box::pin(async move {
+        sleep(pause).await;
+        let deadline = CLAIM_WAIT + STORE_DEADLINE;
+        timeout(deadline, worker.store.claim(claim)).await.unwrap_or_else(|_| Err(no_answer(deadline)))
+    })
+}
+
+/// A closed store has nothing more to give; what runs may still end.
+fn never<'a>() -> BoxFuture<'a, Result<Vec<Claimed>>> {
+    Box::pin(std::future::pending())
+}

@@ -1,0 +1,61 @@
+//! Tasks that begin in this process as they are submitted, beside the pool.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::Worker;
+use super::attempt::begin;
+use crate::engine::Running;
+use crate::error::{Error, Result};
+use crate::submission::{Due, Inserted, NewTask, Start, Submission};
+
+/// Commits `submission` and begins those of its tasks that are `chosen` and find a free slot.
+///
+/// Works in a task of its own: the caller may be dropped at any moment, as when a sender hangs up, and what was
+/// committed as running must then run all the same.
+pub(crate) async fn run(
+    worker: &Arc<Worker>,
+    submission: Submission,
+    chosen: Vec<bool>,
+) -> Result<(Inserted, Vec<Running>)> {
+    let this = Arc::clone(worker);
+    let committed = worker.attempts.spawn(async move { commit_and_begin(&this, submission, &chosen).await });
+    committed.await.unwrap_or_else(|error| Err(stopped(error)))
+}
+
+fn stopped(error: tokio::task::JoinError) -> Error {
+    Error::Unavailable("the worker stopped".to_owned(), Some(Box::new(error)))
+}
+
+async fn commit_and_begin(
+    worker: &Arc<Worker>,
+    mut submission: Submission,
+    chosen: &[bool],
+) -> Result<(Inserted, Vec<Running>)> {
+    let mut slots = Vec::new();
+    for (task, chosen) in submission.tasks.iter_mut().zip(chosen) {
+        let slot = if *chosen { slot_for(worker, task) } else { None };
+        let start = || Start { worker: worker.id.clone(), lease: worker.options.lease };
+        task.start = slot.is_some().then(start);
+        slots.extend(slot);
+    }
+    let mut inserted = worker.client.submit(submission).await?;
+    let started = worker.leases.hold(std::mem::take(&mut inserted.started));
+    let running = started.into_iter().zip(slots).map(|(held, slot)| {
+        let (tell, end) = oneshot::channel();
+        let running = Running { id: held.task.id, kind: Arc::clone(&held.task.kind), end };
+        begin(worker, held, slot, Some(tell));
+        running
+    });
+    let running = running.collect();
+    Ok((inserted, running))
+}
+
+fn slot_for(worker: &Worker, task: &NewTask) -> Option<OwnedSemaphorePermit> {
+    let runs_here = task.due == Due::Now && worker.registry.entry(&task.kind).is_some();
+    if !runs_here || worker.stopping.is_cancelled() {
+        return None;
+    }
+    Arc::clone(&worker.inline_slots).try_acquire_owned().ok()
+}

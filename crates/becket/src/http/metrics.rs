@@ -1,0 +1,226 @@
+//! What a server counts, and how Prometheus reads it.
+//!
+//! Each server owns one [`Metrics`]; there is no global registry, so two servers in one process (or two tests) never mix.
+//! What happens on the way in is counted here as it happens. What the store and the engine know themselves (tasks by
+//! state, attempts, commits) is read when somebody scrapes; see [`Snapshot`].
+//!
+//! Label values come from configuration or from this program, never from a sender: their number is bounded.
+//!
+//! Source: <https://prometheus.io/docs/specs/om/open_metrics_spec/>
+
+mod memory;
+mod scrape;
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+pub use self::memory::resident_bytes;
+pub use self::scrape::Snapshot;
+
+/// The media type of what [`Metrics::render`] writes.
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What all names begin with.
+const PREFIX: &str = "becket";
+
+/// Upper bounds of acknowledgement times, in seconds. Senders give up after 10 s (GitHub) to 30 s.
+const ACKNOWLEDGEMENT_BOUNDS: [f64; 13] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0];
+
+/// How a verified request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// Background tasks were accepted: 202.
+    Accepted,
+    /// Inline handlers ran, and their results were sent: 200.
+    Hit,
+    /// No handler wanted it: 200.
+    Miss,
+    /// It was known already: 2xx.
+    Duplicate,
+    /// An inline handler failed: 500.
+    Failed,
+    /// The store could not commit: 503.
+    Unavailable,
+}
+
+impl Answer {
+    /// The word used in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Duplicate => "duplicate",
+            Self::Failed => "failed",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl EncodeLabelValue for Answer {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.as_str().encode(encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabel {
+    source: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabels {
+    source: String,
+    answer: Answer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RejectionLabels {
+    source: String,
+    status: u16,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SecretLabels {
+    source: String,
+    secret: usize,
+}
+
+/// What one server counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    deliveries: Family<AnswerLabels, Counter>,
+    acknowledgement: Family<SourceLabel, Histogram, fn() -> Histogram>,
+    rejections: Family<RejectionLabels, Counter>,
+    secrets: Family<SecretLabels, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Metrics in which nothing has been counted.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let deliveries = Family::default();
+        let acknowledgement: Family<_, _, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(ACKNOWLEDGEMENT_BOUNDS));
+        let (rejections, secrets) = (Family::default(), Family::default());
+        registry.register("deliveries", "Verified requests, by how they were answered", deliveries.clone());
+        registry.register_with_unit(
+            "acknowledgement",
+            "From the last byte of a verified request to its answer",
+            Unit::Seconds,
+            acknowledgement.clone(),
+        );
+        registry.register("rejections", "Refused requests, by status and reason", rejections.clone());
+        registry.register(
+            "secret_matches",
+            "Verified requests, by the place of the secret that matched (0 is the newest)",
+            secrets.clone(),
+        );
+        Self { registry, deliveries, acknowledgement, rejections, secrets }
+    }
+
+    /// The counters of one source, named as in the configuration. Made once, so that a request touches only atomics.
+    #[must_use]
+    pub fn source(&self, name: &str) -> SourceMetrics {
+        let label = SourceLabel { source: name.to_owned() };
+        SourceMetrics {
+            source: name.to_owned(),
+            deliveries: self.deliveries.clone(),
+            acknowledgement: self.acknowledgement.get_or_create_owned(&label),
+            rejections: self.rejections.clone(),
+            secrets: self.secrets.clone(),
+        }
+    }
+
+    /// Writes everything counted here, and what the store and the engine know, as OpenMetrics text.
+    #[must_use]
+    pub fn render(&self, snapshot: Snapshot) -> String {
+        let mut page = String::with_capacity(16 * 1024);
+        let measured = snapshot.into_registry(PREFIX);
+        let written = text::encode_registry(&mut page, &self.registry)
+            .and_then(|()| text::encode_registry(&mut page, &measured))
+            .and_then(|()| text::encode_eof(&mut page));
+        // Writing into a string fails only where a metric cannot be written as text, and none here is of that kind.
+        debug_assert!(written.is_ok(), "{written:?}");
+        page
+    }
+}
+
+/// The counters of one source. Cloning gives a handle to the same counters.
+#[derive(Clone, Debug)]
+pub struct SourceMetrics {
+    source: String,
+    deliveries: Family<AnswerLabels, Counter>,
+    acknowledgement: Histogram,
+    rejections: Family<RejectionLabels, Counter>,
+    secrets: Family<SecretLabels, Counter>,
+}
+
+impl SourceMetrics {
+    /// Counts a verified request: how it was answered, and how long that took from the last byte of its body.
+    pub fn answered(&self, answer: Answer, took: Duration) {
+        self.deliveries.get_or_create(&AnswerLabels { source: self.source.clone(), answer }).inc();
+        self.acknowledgement.observe(took.as_secs_f64());
+    }
+
+    /// Counts which secret a request was signed with, 0 being the newest: an old one that no longer counts can go.
+    pub fn secret_matched(&self, place: usize) {
+        self.secrets.get_or_create(&SecretLabels { source: self.source.clone(), secret: place }).inc();
+    }
+
+    /// Counts a refused request. `reason` is one of few words, never something that the sender wrote.
+    pub fn rejected(&self, status: http::StatusCode, reason: &'static str) {
+        let labels = RejectionLabels { source: self.source.clone(), status: status.as_u16(), reason };
+        self.rejections.get_or_create(&labels).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_written_under_its_name_and_labels() {
+        let metrics = Metrics::new();
+        let github = metrics.source("github");
+        github.answered(Answer::Accepted, Duration::from_millis(2));
+        github.answered(Answer::Duplicate, Duration::from_millis(2));
+        github.secret_matched(1);
+        github.rejected(http::StatusCode::UNAUTHORIZED, "wrong_secret");
+        let page = metrics.render(Snapshot::default());
+        for line in [
+            "becket_deliveries_total{source=\"github\",answer=\"accepted\"} 1",
+            "becket_deliveries_total{source=\"github\",answer=\"duplicate\"} 1",
+            "becket_acknowledgement_seconds_count{source=\"github\"} 2",
+            "becket_secret_matches_total{source=\"github\",secret=\"1\"} 1",
+            "becket_rejections_total{source=\"github\",status=\"401\",reason=\"wrong_secret\"} 1",
+        ] {
+            assert!(page.lines().any(|written| written == line), "{line} is not in\n{page}");
+        }
+        assert!(page.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn two_servers_count_apart() {
+        let (one, other) = (Metrics::new(), Metrics::new());
+        one.source("github").answered(Answer::Hit, Duration::ZERO);
+        assert!(!other.render(Snapshot::default()).contains("answer=\"hit\""));
+    }
+}

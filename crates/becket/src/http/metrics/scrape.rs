@@ -1,0 +1,226 @@
+//! What the store and the engine know at the moment of a scrape.
+//!
+//! A [`Snapshot`] is plain data. It is turned into a registry of constants, written, and dropped: so a value can never be
+//! older than the scrape, and nobody has to keep gauges up to date.
+
+use std::fmt;
+use std::time::Duration;
+
+use becket_tasks::measure;
+use becket_tasks::query::Counts;
+use becket_tasks::{Outcome, State};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+
+/// What the store and the engine know at one moment. What is `None` is left out of the page.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// How many tasks there are; `None` when the store did not answer.
+    pub counts: Option<Counts>,
+    /// How long the task that is due longest has been due.
+    pub oldest_due_age: Option<Duration>,
+    /// Which kind of store it is, and what an acknowledgement survives.
+    pub store: Option<(&'static str, &'static str)>,
+    /// Operations a commit.
+    pub commit_size: Option<measure::Snapshot>,
+    /// Seconds a commit.
+    pub commit_seconds: Option<measure::Snapshot>,
+    /// Seconds a handler ran, an attempt each.
+    pub processing_seconds: Option<measure::Snapshot>,
+    /// Seconds from due to claimed, an attempt each.
+    pub waiting_seconds: Option<measure::Snapshot>,
+    /// Ended attempts.
+    pub attempts: Vec<(Outcome, u64)>,
+    /// Attempts that were followed by another.
+    pub retries: u64,
+    /// Attempts that panicked.
+    pub panics: u64,
+    /// Attempts that ran out of time.
+    pub timeouts: u64,
+    /// Resident memory in bytes.
+    pub resident_bytes: Option<u64>,
+}
+
+impl Snapshot {
+    pub(super) fn into_registry(self, prefix: &str) -> Registry {
+        let mut registry = Registry::with_prefix(prefix);
+        registry.register_collector(Box::new(self));
+        registry
+    }
+}
+
+impl Collector for Snapshot {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page(encoder);
+        self.write_tasks(&mut page)?;
+        self.write_attempts(&mut page)?;
+        self.write_store(&mut page)?;
+        self.write_process(&mut page)
+    }
+}
+
+impl Snapshot {
+    fn write_tasks(&self, page: &mut Page<'_>) -> fmt::Result {
+        if let Some(counts) = &self.counts {
+            let series = State::ALL.map(|state| ([("state", state.as_str())], gauge(counts.of(state))));
+            page.family("tasks", "Tasks, by state", None, &series)?;
+        }
+        // An empty queue has no oldest task; 0 keeps alerts simple.
+        let age = ConstGauge::new(self.oldest_due_age.unwrap_or_default().as_secs_f64());
+        page.single(
+            "oldest_due_task_age",
+            "How long the task that is due longest has been due",
+            Some(&Unit::Seconds),
+            &age,
+        )
+    }
+
+    fn write_attempts(&self, page: &mut Page<'_>) -> fmt::Result {
+        let series: Vec<_> = self
+            .attempts
+            .iter()
+            .map(|(outcome, count)| ([("outcome", outcome.as_str())], ConstCounter::new(*count)))
+            .collect();
+        page.family("attempts", "Ended attempts, by outcome", None, &series)?;
+        for (name, help, count) in [
+            ("retries", "Attempts that were followed by another", self.retries),
+            ("panics", "Attempts whose handler panicked", self.panics),
+            ("timeouts", "Attempts that ran out of time", self.timeouts),
+        ] {
+            page.single(name, help, None, &ConstCounter::new(count))?;
+        }
+        page.histogram(
+            "processing",
+            "How long an attempt's handler ran",
+            &Unit::Seconds,
+            self.processing_seconds.as_ref(),
+        )?;
+        page.histogram("waiting", "From a task's due time to its claim", &Unit::Seconds, self.waiting_seconds.as_ref())
+    }
+
+    fn write_store(&self, page: &mut Page<'_>) -> fmt::Result {
+        if let Some((kind, durability)) = self.store {
+            let series = [([("kind", kind), ("durability", durability)], ConstGauge::new(1_i64))];
+            page.family("store", "The store, and what an acknowledgement survives", None, &series)?;
+        }
+        let operations = Unit::Other("operations".to_owned());
+        page.histogram("store_commit_size", "Operations in one commit", &operations, self.commit_size.as_ref())?;
+        page.histogram("store_commit", "How long a commit took", &Unit::Seconds, self.commit_seconds.as_ref())
+    }
+
+    fn write_process(&self, page: &mut Page<'_>) -> fmt::Result {
+        let version = [([("version", env!("CARGO_PKG_VERSION"))], ConstGauge::new(1_i64))];
+        page.family("build", "The version of this program", None, &version)?;
+        match self.resident_bytes {
+            Some(bytes) => page.single("resident_memory", "Resident memory", Some(&Unit::Bytes), &gauge(bytes)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn gauge(number: u64) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// The page being written.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn single(&mut self, name: &str, help: &str, unit: Option<&Unit>, metric: &impl EncodeMetric) -> fmt::Result {
+        metric.encode(self.0.encode_descriptor(name, help, unit, metric.metric_type())?)
+    }
+
+    fn family<M: EncodeMetric, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        series: &[([(&'static str, &'static str); N], M)],
+    ) -> fmt::Result {
+        let Some((_, first)) = series.first() else { return Ok(()) };
+        let mut encoder = self.0.encode_descriptor(name, help, unit, first.metric_type())?;
+        for (labels, metric) in series {
+            metric.encode(encoder.encode_family(labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, unit: &Unit, values: Option<&measure::Snapshot>) -> fmt::Result {
+        values.map_or(Ok(()), |values| self.single(name, help, Some(unit), &Buckets(values)))
+    }
+}
+
+/// A histogram that was kept elsewhere.
+#[derive(Debug)]
+struct Buckets<'a>(&'a measure::Snapshot);
+
+impl EncodeMetric for Buckets<'_> {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        let bounds = self.0.bounds.iter().copied().chain([f64::INFINITY]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(self.0.buckets.iter().copied()).collect();
+        encoder.encode_histogram::<NoLabelSet>(self.0.sum, self.0.count(), &buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use becket_tasks::measure::{Histogram, SIZE_BOUNDS};
+
+    use super::super::Metrics;
+    use super::*;
+
+    #[test]
+    fn snapshot_is_written_with_names_units_and_labels() {
+        let sizes = Histogram::new(&SIZE_BOUNDS);
+        sizes.record(3.0);
+        let snapshot = Snapshot {
+            counts: Some(Counts { by_state: [3, 1, 0, 7, 2, 0], oldest_due: None }),
+            oldest_due_age: Some(Duration::from_millis(1_500)),
+            store: Some(("sqlite", "power_loss")),
+            commit_size: Some(sizes.snapshot()),
+            commit_seconds: Some(sizes.snapshot()),
+            processing_seconds: Some(sizes.snapshot()),
+            waiting_seconds: Some(sizes.snapshot()),
+            attempts: vec![(Outcome::Completed, 7), (Outcome::Failed, 4)],
+            retries: 2,
+            panics: 1,
+            timeouts: 1,
+            resident_bytes: Some(26_624),
+        };
+        let page = Metrics::new().render(snapshot);
+        for line in [
+            "# TYPE becket_tasks gauge",
+            "becket_tasks{state=\"queued\"} 3",
+            "becket_tasks{state=\"cancelled\"} 0",
+            "becket_oldest_due_task_age_seconds 1.5",
+            "becket_attempts_total{outcome=\"failed\"} 4",
+            "becket_retries_total 2",
+            "becket_panics_total 1",
+            "becket_timeouts_total 1",
+            "# UNIT becket_store_commit_seconds seconds",
+            "becket_store_commit_size_operations_bucket{le=\"2.0\"} 0",
+            "becket_store_commit_size_operations_bucket{le=\"4.0\"} 1",
+            "becket_store_commit_size_operations_bucket{le=\"+Inf\"} 1",
+            "becket_processing_seconds_count 1",
+            "becket_waiting_seconds_count 1",
+            "becket_store{kind=\"sqlite\",durability=\"power_loss\"} 1",
+            "becket_resident_memory_bytes 26624",
+        ] {
+            assert!(page.lines().any(|written| written == line), "{line} is not in\n{page}");
+        }
+    }
+
+    #[test]
+    fn store_that_does_not_answer_leaves_its_numbers_out() {
+        let page = Metrics::new().render(Snapshot::default());
+        assert!(!page.contains("becket_tasks{") && page.contains("becket_build{"), "{page}");
+    }
+}

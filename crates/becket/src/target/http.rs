@@ -1,0 +1,211 @@
+//! The target `http`: posts the original body and headers to a URL.
+//!
+//! What the answer means: 2xx completes the task, with the status and the beginning of the answer as its result; 410
+//! gives up; everything else is tried again, redirects included, since they are not followed. `Retry-After` is obeyed
+//! where the answer says that the receiver is busy. With a secret the request is signed as Standard Webhooks, with the
+//! task's id as message id, so a receiver recognises a repetition.
+//!
+//! Environment variables for proxies are not read: a proxy would resolve names itself, and the check of addresses
+//! (`resolver`) would be worth nothing.
+//!
+//! Source: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
+
+mod answer;
+mod headers;
+mod resolver;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use becket_tasks::{Claimed, TaskError, Timestamp};
+use becket_webhooks::signature::StandardWebhooksSigner;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderValue};
+use reqwest::{Client, Url, redirect};
+use secrecy::SecretString;
+
+use self::resolver::{PublicOnly, Refused};
+use super::{BuildError, Target, address};
+use crate::http::kept;
+
+/// How long connecting may take. How long the whole attempt may take is the route's timeout.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+const USER_AGENT: &str = concat!("Becket/", env!("CARGO_PKG_VERSION"));
+
+/// Where to post, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `http` or `https`.
+    pub url: Url,
+    /// Whether it may lead to an address that is not public.
+    pub allow_private: bool,
+    /// Signs what is posted: `whsec_` and base64.
+    pub secret: Option<SecretString>,
+}
+
+/// Posts the original body and headers to a URL.
+#[derive(Clone)]
+pub struct HttpTarget {
+    client: Client,
+    url: Url,
+    signer: Option<StandardWebhooksSigner>,
+}
+
+impl fmt::Debug for HttpTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Paths and queries of webhook URLs often hold a token.
+        f.debug_struct("HttpTarget").field("host", &self.url.host_str()).finish_non_exhaustive()
+    }
+}
+
+impl HttpTarget {
+    /// Makes the target. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// [`BuildError::Url`] when the URL is not one of `http` or `https`, or names an address that may not be posted to;
+    /// [`BuildError::Secret`] when the secret cannot sign.
+    pub fn new(options: Options) -> Result<Self, BuildError> {
+        check_url(&options.url, options.allow_private)?;
+        let signer = options.secret.as_ref().map(StandardWebhooksSigner::new).transpose();
+        let mut builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT);
+        if !options.allow_private {
+            builder = builder.dns_resolver(PublicOnly);
+        }
+        let client = builder.build().map_err(BuildError::Client)?;
+        Ok(Self { client, url: options.url, signer: signer.map_err(BuildError::Secret)? })
+    }
+
+    async fn post(self, task: Arc<Claimed>) -> Result<Option<Bytes>, TaskError> {
+        let headers = self.headers(&task, Timestamp::from(std::time::SystemTime::now()));
+        let request = self.client.post(self.url).headers(headers).body(task.payload.clone());
+        match request.send().await {
+            Ok(response) => answer::read(response).await,
+            Err(error) => Err(TaskError::retry(describe(&error))),
+        }
+    }
+
+    fn headers(&self, task: &Claimed, now: Timestamp) -> HeaderMap {
+        let mut headers = headers::forwarded(&kept::decode(&task.meta));
+        let id = task.id.to_string();
+        let mut set = |name: &'static str, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        };
+        set("becket-task-id", &id);
+        set("becket-attempt", &task.attempts_counted.to_string());
+        if let Some(signer) = &self.signer {
+            let seconds = now.as_millis() / 1_000;
+            set("webhook-id", &id);
+            set("webhook-timestamp", &seconds.to_string());
+            set("webhook-signature", &signer.sign(&id, seconds, &task.payload));
+        }
+        headers.entry(http::header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+        headers
+    }
+}
+
+impl Target for HttpTarget {
+    fn deliver(&self, task: Arc<Claimed>) -> BoxFuture<'static, Result<Option<Bytes>, TaskError>> {
+        self.clone().post(task).boxed()
+    }
+}
+
+/// A URL that can never be posted to is a mistake in the configuration. A host's address literal is checked here, since
+/// it never reaches the resolver.
+fn check_url(url: &Url, allow_private: bool) -> Result<(), BuildError> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(BuildError::Url(format!("`{}:` is not a way to post; write http:// or https://", url.scheme())));
+    }
+    let host = url.host_str().ok_or_else(|| BuildError::Url("the URL names no host".to_owned()))?;
+    // `Url` has brought every way of writing an address (`127.1`, `0x7f000001`) into the usual one.
+    let literal: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    match literal.and_then(|literal| Some((literal, address::refusal(literal)?))) {
+        Some((literal, why)) if !allow_private => Err(BuildError::Url(format!(
+            "{literal} is a {why} address; set allow_private = true if the receiver is meant to be there"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Says what went wrong with a request, causes included, without the URL.
+fn describe(error: &reqwest::Error) -> String {
+    let mut text = String::from(if error.is_timeout() {
+        "the receiver did not answer in time"
+    } else if error.is_connect() {
+        "cannot connect to the receiver"
+    } else {
+        "the request failed"
+    });
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref::<Refused>() {
+            return refused.to_string();
+        }
+        let shown = error.to_string();
+        if !text.ends_with(&shown) {
+            text.push_str(": ");
+            text.push_str(&shown);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn make(url: &str, allow_private: bool) -> Result<HttpTarget, BuildError> {
+        HttpTarget::new(Options { url: url.parse().unwrap(), allow_private, secret: None })
+    }
+
+    #[test]
+    fn address_literals_that_are_not_public_are_refused_however_they_are_written() {
+        for url in [
+            "http://127.0.0.1:3000/hook",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0x7f.0.0.1/",
+            "http://0177.0.0.1/",
+            "https://10.0.0.1/",
+            "http://169.254.169.254/latest/meta-data/",
+            "http://0.0.0.0/",
+            "http://[::1]:3000/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[64:ff9b::a00:1]/",
+            "http://[fd00::1]/",
+            "http://１２７.0.0.1/",
+        ] {
+            let error = make(url, false).unwrap_err().to_string();
+            assert!(error.contains("allow_private"), "{url}: {error}");
+            assert!(make(url, true).is_ok(), "{url}");
+        }
+        assert!(make("https://140.82.121.3/hook", false).is_ok());
+    }
+
+    #[test]
+    fn only_http_and_https_are_ways_to_post() {
+        for url in ["ftp://example.org/", "file:///etc/passwd", "unix:/run/x"] {
+            assert!(matches!(make(url, true), Err(BuildError::Url(_))), "{url}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_neither_the_path_nor_the_secret() {
+        let secret = Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into());
+        let url = "https://example.org/hook/t0ken?key=t0ken".parse().unwrap();
+        let text = format!("{:?}", HttpTarget::new(Options { url, allow_private: false, secret }).unwrap());
+        assert!(text.contains("example.org") && !text.contains("t0ken") && !text.contains("whsec"), "{text}");
+    }
+}

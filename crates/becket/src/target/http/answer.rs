@@ -1,0 +1,174 @@
+//! What a receiver's answer means, and what is kept of it.
+
+use std::time::{Duration, SystemTime};
+
+use becket_tasks::TaskError;
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use reqwest::Response;
+use serde::Serialize;
+use serde_json::Value;
+
+/// How much of an answer is kept, in bytes.
+const ANSWER_BYTES_MAX: usize = 16 * 1_024;
+/// How much of an answer is repeated in an error, in characters.
+const ERROR_CHARS_MAX: usize = 200;
+/// How long reading the answer's body may take. The status has decided by then; the body is for people.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest `Retry-After` obeyed; a longer one would park a task for good.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// The result of a completed task.
+#[derive(Serialize)]
+struct Answered {
+    status: u16,
+    /// JSON where the answer is JSON, otherwise its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Value>,
+    /// Whether there was more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
+}
+
+/// Reads an answer: the task's result, or what should follow.
+pub(super) async fn read(mut response: Response) -> Result<Option<Bytes>, TaskError> {
+    let status = response.status();
+    let verdict = judge(status, response.headers(), SystemTime::now());
+    let (body, truncated) = beginning(&mut response).await;
+    match verdict {
+        Verdict::Completed => {
+            let answered = Answered { status: status.as_u16(), body: readable(&body), truncated };
+            Ok(Some(serde_json::to_vec(&answered)?.into()))
+        }
+        Verdict::GiveUp => Err(TaskError::give_up(message(status, &body))),
+        Verdict::Retry => Err(TaskError::retry(message(status, &body))),
+        Verdict::RetryAfter(delay) => Err(TaskError::retry_after(message(status, &body), delay)),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Completed,
+    GiveUp,
+    Retry,
+    RetryAfter(Duration),
+}
+
+fn judge(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Verdict {
+    match status {
+        _ if status.is_success() => Verdict::Completed,
+        StatusCode::GONE => Verdict::GiveUp,
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => retry_after(headers, now).map_or(Verdict::Retry, Verdict::RetryAfter),
+        _ => Verdict::Retry,
+    }
+}
+
+/// Reads `Retry-After`, seconds or a date: <https://www.rfc-editor.org/rfc/rfc9110#name-retry-after>
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let delay = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A number too large to read is a long time all the same.
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()
+    };
+    Some(delay.min(RETRY_AFTER_MAX))
+}
+
+/// The beginning of the body, and whether there was more. An answer that breaks off has said its status, which counts.
+async fn beginning(response: &mut Response) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    let reading = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            let room = ANSWER_BYTES_MAX - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() > room {
+                return true;
+            }
+        }
+        false
+    };
+    let truncated = tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or(true);
+    (body, truncated)
+}
+
+fn readable(body: &[u8]) -> Option<Value> {
+    if body.is_empty() {
+        return None;
+    }
+    Some(serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned())))
+}
+
+fn message(status: StatusCode, body: &[u8]) -> String {
+    let redirected = if status.is_redirection() { "; redirects are not followed" } else { "" };
+    let text = String::from_utf8_lossy(body);
+    let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(ERROR_CHARS_MAX).collect();
+    let text = text.replace(|c: char| c.is_control(), "");
+    if text.is_empty() {
+        format!("the receiver answered {status}{redirected}")
+    } else {
+        format!("the receiver answered {status}{redirected}: {text}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(status: u16, retry_after: Option<&'static str>) -> Verdict {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = retry_after {
+            headers.insert(RETRY_AFTER, http::HeaderValue::from_static(value));
+        }
+        // Sun, 06 Nov 1994 08:49:37 GMT
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        judge(StatusCode::from_u16(status).unwrap(), &headers, now)
+    }
+
+    #[test]
+    fn status_decides_what_follows() {
+        for status in [200, 201, 202, 204, 299] {
+            assert_eq!(verdict(status, None), Verdict::Completed, "{status}");
+        }
+        assert_eq!(verdict(410, Some("5")), Verdict::GiveUp);
+        for status in [300, 301, 302, 307, 400, 401, 404, 408, 413, 429, 500, 502, 503, 504] {
+            assert_eq!(verdict(status, None), Verdict::Retry, "{status}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_as_a_date() {
+        let after = |seconds| Verdict::RetryAfter(Duration::from_secs(seconds));
+        for status in [429, 502, 503, 504] {
+            assert_eq!(verdict(status, Some("120")), after(120), "{status}");
+        }
+        assert_eq!(verdict(503, Some("0")), after(0));
+        assert_eq!(verdict(503, Some("Sun, 06 Nov 1994 08:50:37 GMT")), after(60));
+        assert_eq!(verdict(503, Some("Sun, 06 Nov 1994 08:49:37 GMT")), after(0));
+        assert_eq!(verdict(503, Some("Sun, 06 Nov 1994 07:00:00 GMT")), after(0));
+        assert_eq!(verdict(503, Some("Sunday, 06-Nov-94 08:50:37 GMT")), after(60));
+    }
+
+    #[test]
+    fn retry_after_that_cannot_be_read_is_ignored_and_a_long_one_is_cut() {
+        for value in ["", "soon", "-1", "1.5", "Sun, 99 Nov 1994 08:50:37 GMT"] {
+            assert_eq!(verdict(503, Some(value)), Verdict::Retry, "{value}");
+        }
+        for value in ["99999999", "99999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+            assert_eq!(verdict(429, Some(value)), Verdict::RetryAfter(RETRY_AFTER_MAX), "{value}");
+        }
+        assert_eq!(verdict(404, Some("5")), Verdict::Retry);
+    }
+
+    #[test]
+    fn error_repeats_the_beginning_of_the_answer_on_one_line() {
+        let text = message(StatusCode::BAD_REQUEST, b"no such\n hook \x1b[2J");
+        assert_eq!(text, "the receiver answered 400 Bad Request: no such hook [2J");
+        assert!(message(StatusCode::BAD_REQUEST, &[b'x'; 9_000]).len() < 300);
+        assert!(message(StatusCode::FOUND, b"").contains("redirects are not followed"));
+    }
+}

@@ -1,0 +1,160 @@
+//! `[[routes]]`: events to targets, without writing Rust.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::error::Problem;
+use super::layers::Value;
+use super::read::Section;
+use super::sections::delay_above_maximum;
+use super::suggest::nearest;
+use super::values::{self, Parsed};
+use super::{Backoff, Mode, Route, Target, Tasks, secrets};
+
+/// Reads all routes. `sources` are the names that exist; `defaults` is `None` when `[tasks]` itself has errors.
+pub(super) fn read_all(root: &mut Section<'_>, sources: &BTreeSet<String>, defaults: Option<&Tasks>) -> Vec<Route> {
+    let mut names = BTreeSet::new();
+    let routes = root.numbered("routes", |section| read(section, sources, &mut names, defaults));
+    routes.into_iter().flatten().collect()
+}
+
+fn read(
+    mut section: Section<'_>,
+    sources: &BTreeSet<String>,
+    names: &mut BTreeSet<String>,
+    defaults: Option<&Tasks>,
+) -> Option<Route> {
+    let name = section.optional("name", |v| values::name(values::text(v, "a name")?));
+    if name.as_ref().is_some_and(|name| !names.insert(name.clone())) {
+        section.problem("name", Problem::new("another route has this name", "choose another"));
+    }
+    let on = patterns(&mut section);
+    let source = section.optional("source", |v| known_source(v, sources));
+    let to = target(&mut section);
+    let mode = section.or("mode", (Mode::Background, Mode::Background), values::mode);
+    let retry = Retry::read(&mut section, defaults);
+    let priority = section.or("priority", (0, 0), |v| values::integer(v, -128..=127));
+    section.finish();
+    let Retry { timeout, retries, backoff } = retry?;
+    Some(Route { name, on: on?, source, to: to?, mode: mode?, timeout, retries, backoff, priority: priority? })
+}
+
+fn patterns(section: &mut Section<'_>) -> Option<Vec<String>> {
+    if !section.has("on") {
+        return section.wanted("on", "on = \"issues.opened\", or on = \"*\"", |_| Ok(Vec::new()));
+    }
+    section.list("on", values::pattern)
+}
+
+fn known_source(value: &Value, sources: &BTreeSet<String>) -> Parsed<String> {
+    let text = values::text(value, "the name of a source")?;
+    if sources.contains(text) {
+        return Ok(text.to_owned());
+    }
+    let mend = match nearest(text, sources.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("add [sources.{text}], or leave the key out for any source"),
+    };
+    Err(Problem::new(format!("there is no source `{text}`"), mend))
+}
+
+/// What a route says about attempts, with what `[tasks]` says where it is silent.
+struct Retry {
+    timeout: Duration,
+    retries: u32,
+    backoff: Backoff,
+}
+
+/// The key `backoff`, as written.
+#[derive(Clone)]
+enum Growth {
+    Exponential,
+    Fixed,
+    Delays(Vec<Duration>),
+}
+
+impl Retry {
+    fn read(section: &mut Section<'_>, defaults: Option<&Tasks>) -> Option<Self> {
+        let default = |of: fn(&Tasks) -> Duration| {
+            let value = defaults.map(of).unwrap_or_default();
+            (value, humantime::format_duration(value))
+        };
+        let timeout = section.or("timeout", default(|t| t.timeout), |v| values::duration(v, "1ms", "7days"));
+        let growth = growth(section);
+        let retries = match &growth {
+            Some(Growth::Delays(delays)) => u32::try_from(delays.len()).unwrap_or(u32::MAX),
+            _ => defaults.map_or(0, |tasks| tasks.retries),
+        };
+        let retries = section.or("retries", (retries, retries), |v| values::integer(v, 0..=100));
+        let delay = section.or("retry_delay", default(|t| t.retry_delay), |v| values::duration(v, "1ms", "1day"));
+        let maximum = default(|t| t.retry_max_delay);
+        let max_delay = section.or("retry_max_delay", maximum, |v| values::duration(v, "1ms", "7days"));
+        if delay > max_delay && max_delay.is_some() && defaults.is_some() && matches!(growth, Some(Growth::Exponential))
+        {
+            section.problem("retry_delay", delay_above_maximum("retry_max_delay"));
+        }
+        let backoff = match growth? {
+            Growth::Exponential => Backoff::Exponential { delay: delay?, max_delay: max_delay? },
+            Growth::Fixed => Backoff::Fixed { delay: delay? },
+            Growth::Delays(delays) => Backoff::Delays(delays),
+        };
+        Some(Self { timeout: timeout?, retries: retries?, backoff })
+    }
+}
+
+fn growth(section: &mut Section<'_>) -> Option<Growth> {
+    const RULE: &str = "write \"exponential\", \"fixed\" or a list of durations such as [\"10s\", \"1m\"]";
+    let is_list = section.is_list("backoff");
+    if is_list {
+        return section.list("backoff", |v| values::duration(v, "1ms", "7days")).map(Growth::Delays);
+    }
+    section.or("backoff", (Growth::Exponential, "exponential"), |v| {
+        match values::text(v, "\"exponential\" or \"fixed\"")? {
+            "exponential" => Ok(Growth::Exponential),
+            "fixed" => Ok(Growth::Fixed),
+            other => Err(Problem::new(format!("`{other}` is not known here"), RULE)),
+        }
+    })
+}
+
+/// `"log"`, or a table that names the kind of target by its key.
+fn target(section: &mut Section<'_>) -> Option<Target> {
+    const RULE: &str = "write to = \"log\" or to = { http = \"https://…\" }";
+    if section.is_table("to") {
+        return http(section.section("to"));
+    }
+    section.wanted("to", "to = \"log\" or to = { http = \"https://…\" }", |value| match value {
+        Value::String(text) | Value::Untyped(text) if text == "log" => Ok(Target::Log),
+        // Most likely a URL, which may hold a password: not repeated.
+        Value::String(_) | Value::Untyped(_) => Err(Problem::new("is not a target", RULE)),
+        other => Err(Problem::new(format!("is {}", values::kind_of(other)), RULE)),
+    })
+}
+
+fn http(mut section: Section<'_>) -> Option<Target> {
+    let url = section.wanted("http", "http = \"https://…\"", url);
+    let allow_private = section.or("allow_private", (false, false), values::boolean);
+    let secret = section.secret("secret", secrets::whsec);
+    section.finish();
+    Some(Target::Http { url: url?, allow_private: allow_private?, secret })
+}
+
+/// An `http` or `https` URL. One with a password is refused and not quoted: URLs are logged, and it would be too.
+fn url(value: &Value) -> Parsed<Url> {
+    const RULE: &str = "write an http:// or https:// URL with a host, without user name or password";
+    let url = Url::parse(values::text(value, "a URL such as \"https://example.org/hook\"")?)
+        .map_err(|error| Problem::new(format!("is not a URL ({error})"), RULE))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Problem::new("the URL holds a user name or a password", RULE));
+    }
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Problem::new(format!("`{}:` is not a way to post", url.scheme()), RULE));
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+#[path = "routes_tests.rs"]
+mod tests;

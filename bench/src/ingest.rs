@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::disk::{self, Probe};
-use crate::load::{self, Load};
+use crate::disk::{self, Calm, Probe};
+use crate::load::{self, Load, Outcome};
 use crate::payload::{Mix, Pool};
 use crate::process::{self, Server, Usage};
 use crate::report::{Leg, Report};
@@ -72,13 +72,15 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&Leg)) -> Result<Report> {
     }
     std::fs::create_dir_all(&plan.dir).with_context(|| format!("create {}", plan.dir.display()))?;
     let mut report = Report::new(disk::file_system(&plan.dir)?, plan);
+    let mut calm = Calm::default();
     for &mix in &plan.payloads {
         let pool = Pool::from_samples(&plan.samples, mix, POOL_SIZE, SEED, &Key::new(SECRET))?;
         let pool = Arc::new(pool);
         for &connections in &plan.connections {
             for _round in 0..plan.rounds {
                 for &server in &plan.servers {
-                    let leg = leg(plan, mix, &pool, connections, server)
+                    let disk = calm.wait(|| Probe::measure(&plan.dir))?;
+                    let leg = leg(plan, &Turn { server, mix, pool: &pool, connections, disk })
                         .with_context(|| format!("{} at {connections} connections", server.name()))?;
                     progress(&leg);
                     report.legs.push(leg);
@@ -89,36 +91,34 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&Leg)) -> Result<Report> {
     Ok(report)
 }
 
-fn leg(plan: &Plan, mix: Mix, pool: &Arc<Pool>, connections: usize, kind: Kind) -> Result<Leg> {
+/// One leg's part of the plan, and the disk just before it.
+struct Turn<'a> {
+    server: Kind,
+    mix: Mix,
+    pool: &'a Arc<Pool>,
+    connections: usize,
+    disk: Probe,
+}
+
+fn leg(plan: &Plan, turn: &Turn<'_>) -> Result<Leg> {
     let dir = tempfile::Builder::new().prefix("leg-").tempdir_in(&plan.dir).context("create the leg's folder")?;
-    let disk = Probe::measure(dir.path())?;
     let address = process::free_address()?;
-    let server = Server::start(command(plan, kind, address, dir.path())?, address, dir.path())?;
+    let server = Server::start(command(plan, turn.server, address, dir.path())?, address, dir.path())?;
     std::thread::sleep(plan.idle);
 
     let idle = server.usage()?;
     let generator_before = Usage::of_self()?;
-    let outcome = server::runtime()?
-        .block_on(load::run(&Load {
-            address: server.address(),
-            connections,
-            duration: plan.duration,
-            requests_max: plan.requests_max,
-            pool: Arc::clone(pool),
-            seed: fastrand::u64(..),
-        }))
-        .and_then(|outcome| outcome.require_all_accepted().map(|()| outcome))
-        .with_context(|| format!("the server's log ends:\n{}", server.log_end()))?;
+    let outcome = load(plan, turn, &server)?;
     let generator = Usage::of_self()?.cpu.saturating_sub(generator_before.cpu);
     let (end, settle) = settle(&server)?;
 
     drop(server);
     remove(dir)?;
     Ok(Leg {
-        server: kind,
-        payload: mix,
-        body_bytes: pool.body_bytes_mean(),
-        connections,
+        server: turn.server,
+        payload: turn.mix,
+        body_bytes: turn.pool.body_bytes_mean(),
+        connections: turn.connections,
         requests: outcome.accepted,
         elapsed: outcome.elapsed,
         latencies: outcome.latencies,
@@ -129,8 +129,23 @@ fn leg(plan: &Plan, mix: Mix, pool: &Arc<Pool>, connections: usize, kind: Kind) 
         rss_end_bytes: end.rss_bytes,
         written_bytes: end.written_bytes.saturating_sub(idle.written_bytes),
         settle,
-        disk,
+        disk: turn.disk,
     })
+}
+
+fn load(plan: &Plan, turn: &Turn<'_>, server: &Server) -> Result<Outcome> {
+    let load = Load {
+        address: server.address(),
+        connections: turn.connections,
+        duration: plan.duration,
+        requests_max: plan.requests_max,
+        pool: Arc::clone(turn.pool),
+        seed: fastrand::u64(..),
+    };
+    server::runtime()?
+        .block_on(load::run(&load))
+        .and_then(|outcome| outcome.require_all_accepted().map(|()| outcome))
+        .with_context(|| format!("the server's log ends:\n{}", server.log_end()))
 }
 
 /// Waits until the server has done what it put off, so that this work is counted too; tells how long that took.

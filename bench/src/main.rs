@@ -125,15 +125,16 @@ fn print(report: &report::Report, verdicts: &[budget::Verdict], as_json: bool) -
     Ok(())
 }
 
+/// Paths are made absolute: servers run in folders of their own.
 fn plan(args: &IngestArgs) -> Result<Plan> {
     let bench = std::env::current_exe().context("find this program's own binary")?;
     let becket = match &args.becket {
-        Some(path) => path.clone(),
+        Some(path) => std::path::absolute(path)?,
         None if args.servers.contains(&Kind::Becket) => build_becket(&bench)?,
         None => PathBuf::new(),
     };
     let dir = match &args.dir {
-        Some(dir) => dir.clone(),
+        Some(dir) => std::path::absolute(dir)?,
         None => target_dir(&bench)?.join("bench-tmp"),
     };
     Ok(Plan {

@@ -220,3 +220,221 @@ fn retry_or_fail(from: Standing, retry_at: Timestamp) -> Standing {
 fn spare(standing: Standing) -> Standing {
     Standing { spared: standing.spared.saturating_add(1), ..standing }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(5_000);
+    const LATER: Timestamp = Timestamp::from_millis(9_000);
+    const RUN_AT: Timestamp = Timestamp::from_millis(4_000);
+    const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/states.md");
+
+    /// Stands in `state` in its third attempt, of which one was spared, with one more attempt left or none.
+    fn third_attempt(state: State, is_last: bool) -> Standing {
+        Standing { state, attempt: 3, spared: 1, max_attempts: if is_last { 2 } else { 3 }, run_at: RUN_AT }
+    }
+
+    /// Every event about attempt `attempt`, with its name in the documentation.
+    fn events(attempt: u32) -> [(&'static str, Event); 9] {
+        [
+            ("claimed", Event::Claimed),
+            ("succeeded", Event::Succeeded { attempt }),
+            ("erred", Event::Erred { attempt, retry_at: LATER }),
+            ("gave_up", Event::GaveUp { attempt }),
+            ("parked", Event::Parked { attempt, until: LATER }),
+            ("released", Event::Released { attempt }),
+            ("lease_lost", Event::LeaseLost { attempt }),
+            ("cancelled", Event::Cancelled),
+            ("requeued", Event::Requeued),
+        ]
+    }
+
+    /// All moves that the function makes: from, event, to.
+    fn moves() -> BTreeSet<(State, String, State)> {
+        let mut moves = BTreeSet::new();
+        for (from, is_last) in State::ALL.into_iter().flat_map(|state| [(state, false), (state, true)]) {
+            for (name, event) in events(3) {
+                if let Ok(to) = transition(third_attempt(from, is_last), event, NOW) {
+                    moves.insert((from, name.to_owned(), to.state));
+                }
+            }
+        }
+        moves
+    }
+
+    fn doc() -> String {
+        std::fs::read_to_string(DOC).expect("docs/reference/states.md is part of the repository")
+    }
+
+    #[test]
+    fn table_in_the_documentation_is_what_the_function_does() {
+        let doc = doc();
+        let rows: Vec<Vec<&str>> = doc
+            .lines()
+            .skip_while(|line| !line.starts_with("| event |"))
+            .take_while(|line| line.starts_with('|'))
+            .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+            .collect();
+        let states: Vec<State> = rows[0][1..].iter().map(|word| word.parse().unwrap()).collect();
+        assert_eq!(states, State::ALL);
+        let names: Vec<&str> = rows[2..].iter().map(|row| row[0]).collect();
+        assert_eq!(names, events(3).map(|(name, _)| name));
+
+        let mut written = BTreeSet::new();
+        for row in &rows[2..] {
+            for (from, cell) in states.iter().zip(&row[1..]) {
+                for to in cell.split(", ").filter(|to| *to != "-") {
+                    written.insert((*from, row[0].to_owned(), to.parse().unwrap()));
+                }
+            }
+        }
+        assert_eq!(written, moves());
+    }
+
+    #[test]
+    fn drawing_in_the_documentation_is_what_the_function_does() {
+        let mut drawn = BTreeSet::new();
+        for line in doc().lines().filter(|line| !line.contains("[*]")) {
+            let Some((from, rest)) = line.trim().split_once(" --> ") else { continue };
+            let (to, names) = rest.split_once(": ").unwrap();
+            for name in names.split(", ") {
+                drawn.insert((from.parse().unwrap(), name.to_owned(), to.parse().unwrap()));
+            }
+        }
+        assert_eq!(drawn, moves());
+    }
+
+    #[test]
+    fn each_move_changes_only_what_it_must() {
+        let from = third_attempt(State::Running, false);
+        let waiting = third_attempt(State::Retrying, false);
+        let last = third_attempt(State::Running, true);
+        let attempt = 3;
+        let cases = [
+            (waiting, Event::Claimed, Standing { state: State::Running, attempt: 4, ..waiting }),
+            (from, Event::Succeeded { attempt }, Standing { state: State::Completed, ..from }),
+            (
+                from,
+                Event::Erred { attempt, retry_at: LATER },
+                Standing { state: State::Retrying, run_at: LATER, ..from },
+            ),
+            (last, Event::Erred { attempt, retry_at: LATER }, Standing { state: State::Failed, ..last }),
+            (from, Event::GaveUp { attempt }, Standing { state: State::Failed, ..from }),
+            (
+                last,
+                Event::Parked { attempt, until: LATER },
+                Standing { state: State::Queued, spared: 2, run_at: LATER, ..last },
+            ),
+            (last, Event::Released { attempt }, Standing { state: State::Queued, spared: 2, ..last }),
+            (from, Event::LeaseLost { attempt }, Standing { state: State::Retrying, run_at: NOW, ..from }),
+            (last, Event::LeaseLost { attempt }, Standing { state: State::Failed, ..last }),
+            (from, Event::Cancelled, Standing { state: State::Cancelled, ..from }),
+            (waiting, Event::Requeued, Standing { state: State::Queued, spared: 3, run_at: NOW, ..waiting }),
+        ];
+        for (from, event, to) in cases {
+            assert_eq!(transition(from, event, NOW), Ok(to), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn refusal_says_why() {
+        let running = third_attempt(State::Running, false);
+        let stale = transition(running, Event::Succeeded { attempt: 2 }, NOW).unwrap_err();
+        assert_eq!(stale, Refused::LeaseLost { attempt: 2 });
+        assert_eq!(stale.to_string(), "attempt 2 no longer holds the task");
+        let wrong = transition(running, Event::Requeued, NOW).unwrap_err();
+        assert_eq!(wrong, Refused::WrongState(State::Running));
+        assert_eq!(wrong.to_string(), "the task is running");
+    }
+
+    #[test]
+    fn words_of_states_read_back_and_older_names_are_known() {
+        for state in State::ALL {
+            assert_eq!(state.to_string().parse(), Ok(state));
+            assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{state}\""));
+            assert_eq!(state.is_finished(), !state.is_claimable() && state != State::Running);
+        }
+        assert_eq!("pending".parse(), Ok(State::Queued));
+        assert_eq!("processing".parse(), Ok(State::Running));
+        let error = "done".parse::<State>().unwrap_err();
+        assert!(error.to_string().contains("states are queued, running"), "{error}");
+    }
+
+    /// Any event, about an attempt at or near the running one.
+    fn any_event() -> impl Strategy<Value = Event> {
+        let time = (0..10_000_i64).prop_map(Timestamp::from_millis);
+        (0..9_usize, 0..8_u32, time).prop_map(|(place, attempt, time)| match events(attempt)[place].1 {
+            Event::Erred { attempt, .. } => Event::Erred { attempt, retry_at: time },
+            Event::Parked { attempt, .. } => Event::Parked { attempt, until: time },
+            event => event,
+        })
+    }
+
+    const fn attempt_of(event: Event) -> Option<u32> {
+        match event {
+            Event::Claimed | Event::Cancelled | Event::Requeued => None,
+            Event::Succeeded { attempt }
+            | Event::Erred { attempt, .. }
+            | Event::GaveUp { attempt }
+            | Event::Parked { attempt, .. }
+            | Event::Released { attempt }
+            | Event::LeaseLost { attempt } => Some(attempt),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_life_keeps_its_invariants(max_attempts in 0..4_u32, life in prop::collection::vec(any_event(), 0..60)) {
+            let mut standing = Standing::queued(max_attempts, RUN_AT);
+            for event in life {
+                let before = standing;
+                let Ok(after) = transition(before, event, NOW) else { continue };
+                standing = after;
+                prop_assert_eq!(after.attempt, before.attempt + u32::from(event == Event::Claimed));
+                prop_assert_eq!(after.max_attempts, before.max_attempts);
+                prop_assert!(after.spared >= before.spared && after.spared <= after.attempt);
+                prop_assert!(after.attempts_counted() <= after.max_attempts);
+                prop_assert!(!before.state.is_finished() || event == Event::Requeued);
+                prop_assert!(!after.state.is_claimable() || after.attempts_counted() < after.max_attempts);
+                if let Some(attempt) = attempt_of(event) {
+                    prop_assert_eq!((before.state, before.attempt), (State::Running, attempt));
+                }
+            }
+        }
+
+        #[test]
+        fn every_attempt_but_the_running_one_is_fenced(
+            state in prop::sample::select(State::ALL.to_vec()),
+            running in 1..6_u32,
+            event in any_event(),
+        ) {
+            let from = Standing { state, attempt: running, spared: 0, max_attempts: 9, run_at: RUN_AT };
+            if let Some(attempt) = attempt_of(event)
+                && (attempt != running || state != State::Running)
+            {
+                prop_assert_eq!(transition(from, event, NOW), Err(Refused::LeaseLost { attempt }));
+            }
+        }
+
+        #[test]
+        fn task_that_only_errs_or_falls_silent_fails_after_its_attempts(
+            max_attempts in 1..20_u32,
+            silent in prop::collection::vec(any::<bool>(), 20),
+        ) {
+            let mut standing = Standing::queued(max_attempts, RUN_AT);
+            for attempt in 1..=max_attempts {
+                standing = transition(standing, Event::Claimed, NOW)?;
+                let silent = silent[attempt as usize - 1];
+                let end = if silent { Event::LeaseLost { attempt } } else { Event::Erred { attempt, retry_at: LATER } };
+                standing = transition(standing, end, NOW)?;
+                let expected = if attempt == max_attempts { State::Failed } else { State::Retrying };
+                prop_assert_eq!(standing.state, expected);
+            }
+        }
+    }
+}

@@ -1,7 +1,13 @@
-//! The HTTP surface: webhooks in, the admin API, and what both share.
+//! HTTP: deliveries in, questions answered.
+//!
+//! [`ingest`] takes webhooks and [`answer`] writes what their senders hear; [`api`] is for people and their programs;
+//! [`server`] owns sockets and time limits. Only this room knows axum and hyper.
 
 pub mod access;
+pub(crate) mod answer;
+pub(crate) mod ingest;
 pub mod kept;
 pub mod metrics;
 pub mod problem;
 pub mod rejections;
+pub(crate) mod server;

@@ -1,0 +1,212 @@
+//! The application: handlers, sources, states and a store, put together and started.
+//!
+//! An [`App`] only collects. Whether it makes sense is checked when it starts, all at once and before anything listens;
+//! `plan` is that check, and has no effects. [`Running`] is a started server, [`Mounted`] the same without sockets.
+
+mod error;
+mod plan;
+mod replay;
+mod running;
+mod sources;
+mod store;
+mod targets;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use becket_tasks::ShutdownReport;
+use becket_webhooks::{Secrets, Source};
+use secrecy::SecretString;
+
+pub use self::error::{Mistake, StartError};
+pub use self::running::{Mounted, Running};
+pub use self::store::IntoStore;
+
+use self::store::StoreChoice;
+use crate::config::{self, Config, Loader};
+use crate::extract::States;
+use crate::handler::{Configured, IntoHandler};
+use crate::route::IntoPatterns;
+
+/// An application: what it listens to and what it does.
+///
+/// ```no_run
+/// use becket::event::IssuesEvent;
+/// use becket::{App, Event, TaskError, background};
+///
+/// async fn triage(Event(event): Event<IssuesEvent>) -> Result<String, TaskError> {
+///     Ok(format!("#{} looks fine", event.issue.number))
+/// }
+///
+/// # async fn run() -> Result<(), becket::StartError> {
+/// App::new()
+///     .github("the webhook's secret")
+///     .on("issues.opened", background(triage).retries(3))
+///     .on("ping", || async { "pong" })
+///     .serve()
+///     .await
+/// # }
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "an application does nothing until it is started"]
+pub struct App {
+    config: Option<Config>,
+    listen: Option<SocketAddr>,
+    store: Option<StoreChoice>,
+    sources: Vec<Source>,
+    handlers: Vec<Registration>,
+    tasks: Vec<(String, Configured)>,
+    states: States,
+    mistakes: Vec<Mistake>,
+}
+
+/// A handler and what it wants, as it was given.
+#[derive(Debug)]
+struct Registration {
+    patterns: Vec<String>,
+    handler: Configured,
+}
+
+impl App {
+    /// An application with the default configuration, which reads no file and no environment variable.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An application configured by `becket.toml` in the working directory, if there is one, and by the environment.
+    ///
+    /// # Errors
+    /// All that is wrong with them, each with its place.
+    pub fn from_env() -> Result<Self, config::Errors> {
+        let loader = Loader { env: config::environment(std::env::vars_os()), ..Loader::default() };
+        Ok(Self::new().config(Config::load(loader)?.config))
+    }
+
+    /// Takes a configuration: its sources and routes come beside those given here; a store or an address given here
+    /// comes before its.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Calls `handler` for each delivery that matches `patterns`: `event`, `event.action`, `*`, or a list of them.
+    ///
+    /// Every handler that matches gets the delivery, each as a task of its own. A plain function runs as
+    /// `handlers.mode` says, which is inline unless configured; [`background`](crate::background) and
+    /// [`inline`](crate::inline) say it here.
+    ///
+    /// What is no handler is told by its type:
+    ///
+    /// ```compile_fail
+    /// # use becket::App;
+    /// async fn wants_a_number(_: u32) {}
+    /// App::new().on("push", wants_a_number); // `u32` is not something that a handler can take as an argument
+    /// ```
+    pub fn on<M>(mut self, patterns: impl IntoPatterns, handler: impl IntoHandler<M>) -> Self {
+        let (patterns, handler) = (patterns.into_patterns(), handler.into_handler());
+        self.handlers.push(Registration { patterns, handler });
+        self
+    }
+
+    /// Calls `handler` for tasks that are enqueued under the name `kind`, by a [`Client`](crate::Client) or the API.
+    pub fn task<M>(mut self, kind: impl Into<String>, handler: impl IntoHandler<M>) -> Self {
+        self.tasks.push((kind.into(), handler.into_handler()));
+        self
+    }
+
+    /// Lets handlers take [`State<S>`](crate::State), a clone of `state`. One value for each type.
+    pub fn state<S: Clone + Send + Sync + 'static>(mut self, state: S) -> Self {
+        if !self.states.insert(state) {
+            let name = std::any::type_name::<S>();
+            self.mistakes.push(Mistake::new(
+                format!("there are two states of the type {name}"),
+                "wrap one of them in a type of its own",
+            ));
+        }
+        self
+    }
+
+    /// Receives webhooks from `source` at `/webhooks/{its name}`.
+    pub fn source(mut self, source: Source) -> Self {
+        self.sources.push(source);
+        self
+    }
+
+    /// Receives GitHub's webhooks, signed with `secret`, at `/webhooks/github`.
+    pub fn github(mut self, secret: impl Into<SecretString>) -> Self {
+        match Secrets::new([secret]) {
+            Ok(secrets) => self.source(Source::github("github", secrets)),
+            Err(error) => {
+                let mend = "give the secret that was entered on GitHub's webhook page";
+                self.mistakes.push(Mistake::new(format!("the secret of `github`: {error}"), mend));
+                self
+            }
+        }
+    }
+
+    /// Receives webhooks of a sender that follows Standard Webhooks, signed with `secret`, at `/webhooks/{name}`.
+    pub fn standard_webhooks(mut self, name: impl Into<Arc<str>>, secret: impl Into<SecretString>) -> Self {
+        let name = name.into();
+        let source = Secrets::new([secret]).and_then(|secrets| Source::standard_webhooks(Arc::clone(&name), secrets));
+        match source {
+            Ok(source) => self.source(source),
+            Err(error) => {
+                let mend = "give the secret as its sender shows it, beginning with `whsec_`";
+                self.mistakes.push(Mistake::new(format!("the secret of `{name}`: {error}"), mend));
+                self
+            }
+        }
+    }
+
+    /// Keeps submissions and tasks here: a URL (`sqlite:becket.db`, `memory:`) or a store that is open already.
+    ///
+    /// A store that was given open stays open at the end.
+    pub fn store(mut self, store: impl IntoStore) -> Self {
+        self.store = Some(store.into_store());
+        self
+    }
+
+    /// Listens on this address; port 0 takes a free one. Default: `server.listen`, 127.0.0.1:8080.
+    pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
+        self.listen = Some(address.into());
+        self
+    }
+
+    /// Starts to work and to listen; the returned handle stops it.
+    ///
+    /// # Errors
+    /// [`StartError::Mistakes`] names everything that is wrong with the application; the others say what of the outside
+    /// world was not to be had. Nothing is left running.
+    pub async fn start(self) -> Result<Running, StartError> {
+        running::start(self).await
+    }
+
+    /// Serves until SIGTERM or SIGINT, then stops accepting, lets work in progress end within `server.shutdown_grace`
+    /// and gives the rest back to the store.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn serve(self) -> Result<(), StartError> {
+        let mut signals = crate::http::server::Signals::listen().map_err(StartError::Signals)?;
+        let running = self.start().await?;
+        let signal = signals.next().await;
+        tracing::info!(signal, "stopping");
+        let ShutdownReport { completed, released } = running.shutdown().await;
+        tracing::info!(completed, released, "stopped");
+        Ok(())
+    }
+
+    /// Starts to work and returns what to mount in an axum application of your own: webhooks, API, health and metrics.
+    ///
+    /// Connections, time limits for headers and the end are yours then: keep the [`Mounted`], and call its
+    /// [`shutdown`](Mounted::shutdown) when your server has stopped. Serve with
+    /// [`into_make_service_with_connect_info::<SocketAddr>`](Router::into_make_service_with_connect_info) if the API is
+    /// to answer to loopback peers without a token.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn into_router(self) -> Result<(Router, Mounted), StartError> {
+        running::mount(self).await
+    }
+}

@@ -1,0 +1,143 @@
+//! The check before the start: an application becomes a plan, or a list of all its mistakes.
+//!
+//! Pure: opens nothing and starts nothing.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use becket_tasks::{Backoff, Policy, Registry, RetryPolicy, Run};
+
+use super::store::StoreChoice;
+use super::{App, Mistake, Registration, sources, targets};
+use crate::config::{Config, Mode};
+use crate::extract::{States, TaskInput};
+use crate::handler::Configured;
+use crate::http::ingest::Received;
+use crate::route::Pattern;
+use crate::route::routes::{Route, Routes};
+use crate::route::table::Wanted;
+
+/// An application that makes sense.
+pub(super) struct Plan {
+    pub(super) config: Config,
+    pub(super) listen: SocketAddr,
+    pub(super) store: StoreChoice,
+    pub(super) sources: Vec<Received>,
+    pub(super) registry: Registry,
+    pub(super) routes: Routes,
+}
+
+/// A handler with its name and what it wants; `None` for one whose tasks are enqueued by hand.
+pub(super) struct Named {
+    pub(super) kind: String,
+    pub(super) wanted: Option<Wanted>,
+    pub(super) handler: Configured,
+}
+
+/// Checks an application.
+///
+/// # Errors
+/// Every mistake in it.
+pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
+    let App { config, listen, store, sources, handlers, tasks, states, mut mistakes } = app;
+    let config = match config.map_or_else(|| Config::from_toml(""), Ok) {
+        Ok(config) => config,
+        Err(errors) => return Err(errors.iter().map(|e| Mistake::new(e.what(), e.mend())).collect()),
+    };
+    let store = store.map_or_else(|| Ok(StoreChoice::of_config(&config.store)), StoreChoice::checked);
+    let store = store.map_err(|mistake| mistakes.push(mistake));
+
+    let mut named: Vec<Named> = handlers.into_iter().map(|given| from_registration(given, &mut mistakes)).collect();
+    named.extend(targets::from_routes(&config.routes, &mut mistakes));
+    named.extend(tasks.into_iter().map(|(kind, handler)| Named { kind, wanted: None, handler }));
+    check_names(&named, &mut mistakes);
+    check_states(&named, &states, &mut mistakes);
+
+    let sources = sources::all(&config, sources, &mut mistakes);
+    if sources.is_empty() && named.iter().any(|one| one.wanted.is_some()) {
+        let mend = "add `.github(secret)`, or `[sources.github]` to the configuration";
+        mistakes.push(Mistake::new("handlers wait for deliveries, and there is no source that could send any", mend));
+    }
+    let (Ok(store), true) = (store, mistakes.is_empty()) else { return Err(mistakes) };
+    let listen = listen.unwrap_or(config.server.listen);
+    let (registry, routes) = register(named, states, &config);
+    Ok(Plan { listen, store, sources, registry, routes, config })
+}
+
+fn from_registration(given: Registration, mistakes: &mut Vec<Mistake>) -> Named {
+    let Registration { patterns: texts, mut handler } = given;
+    if texts.is_empty() {
+        mistakes.push(Mistake::new("a handler has an empty list of patterns", "name the events that it wants"));
+    }
+    let mut patterns = Vec::with_capacity(texts.len());
+    for text in &texts {
+        match text.parse::<Pattern>() {
+            Ok(pattern) => patterns.push(pattern),
+            Err(error) => mistakes.push(Mistake::new(error.to_string(), "see the documentation of `App::on`")),
+        }
+    }
+    // A closure has no name of its own.
+    let kind = handler.name.take().unwrap_or_else(|| texts.join("+"));
+    Named { kind, wanted: Some(Wanted { patterns, source: None }), handler }
+}
+
+fn check_names(named: &[Named], mistakes: &mut Vec<Mistake>) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in named {
+        *counts.entry(&one.kind).or_default() += 1;
+        if one.wanted.is_none() && one.kind.is_empty() {
+            mistakes.push(Mistake::new("a task's kind is empty", "name it"));
+        }
+    }
+    for (kind, count) in counts.into_iter().filter(|(_, count)| *count > 1) {
+        mistakes.push(Mistake::new(
+            format!("{count} handlers have the name `{kind}`"),
+            "give one handler a list of patterns, or name them apart with `background(handler).named(\"…\")`",
+        ));
+    }
+}
+
+fn check_states(named: &[Named], states: &States, mistakes: &mut Vec<Mistake>) {
+    for one in named {
+        for state in one.handler.needs.missing(states) {
+            mistakes.push(Mistake::new(
+                format!("the handler `{}` takes `State<{state}>`, and the application has no such state", one.kind),
+                "add it with `.state(…)`",
+            ));
+        }
+    }
+}
+
+fn register(named: Vec<Named>, states: States, config: &Config) -> (Registry, Routes) {
+    let states = Arc::new(states);
+    let mut registry = Registry::new();
+    let mut routes = Vec::new();
+    for Named { kind, wanted, handler } in named {
+        let kind: Arc<str> = kind.into();
+        let mode = handler.mode.unwrap_or(config.handlers.mode);
+        let policy = policy(&handler, if wanted.is_some() { mode } else { Mode::Background }, config);
+        if let Some(wanted) = wanted {
+            routes.push(Route { wanted, mode, task: policy.new_task(Arc::clone(&kind)) });
+        }
+        let (run, states) = (handler.run, Arc::clone(&states));
+        let inserted = registry.insert(kind, policy, move |task: Run| run(TaskInput::new(task, Arc::clone(&states))));
+        debug_assert!(inserted.is_ok(), "names were checked");
+    }
+    (registry, Routes::new(routes))
+}
+
+fn policy(handler: &Configured, mode: Mode, config: &Config) -> Policy {
+    let retries = handler.retries.unwrap_or(match mode {
+        Mode::Inline => 0,
+        Mode::Background => config.tasks.retries,
+    });
+    let default = || Backoff::Exponential { first: config.tasks.retry_delay, max: config.tasks.retry_max_delay };
+    let backoff = handler.backoff.clone().unwrap_or_else(default);
+    Policy {
+        timeout: handler.timeout.unwrap_or(config.tasks.timeout),
+        retry: RetryPolicy { max_attempts: retries.saturating_add(1), backoff },
+        priority: handler.priority,
+        result_ttl: config.tasks.result_ttl,
+    }
+}

@@ -1,0 +1,1 @@
+//! Replaying a delivery that is stored: through the handlers as they are now.

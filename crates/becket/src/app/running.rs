@@ -1,0 +1,169 @@
+//! A started application.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use becket_tasks::query::Retention;
+use becket_tasks::{Client, Engine, EngineOptions, ShutdownReport};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::plan::{self, Plan};
+use super::store::Opened;
+use super::{App, StartError};
+use crate::config::Config;
+use crate::http::ingest::{self, Ingest};
+use crate::http::metrics::Metrics;
+use crate::http::rejections::RejectionLog;
+use crate::http::server::{self, Stop};
+
+/// How long after the last task ended its answer may take to leave.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// A server that works. Dropping it leaves it working until the runtime ends.
+pub struct Running {
+    address: SocketAddr,
+    mounted: Mounted,
+    stop: Stop,
+    server: JoinHandle<()>,
+}
+
+/// An application without sockets of its own, mounted in an axum application. Dropping it leaves it working until the
+/// runtime ends.
+pub struct Mounted {
+    engine: Engine,
+    opened: Opened,
+    grace: Duration,
+}
+
+pub(super) async fn mount(app: App) -> Result<(Router, Mounted), StartError> {
+    let plan = plan::plan(app).map_err(StartError::Mistakes)?;
+    launch(plan).await
+}
+
+pub(super) async fn start(app: App) -> Result<Running, StartError> {
+    let plan = plan::plan(app).map_err(StartError::Mistakes)?;
+    let server = &plan.config.server;
+    let limits = server::Limits { max_connections: server.max_connections, header_timeout: server.header_timeout };
+    let address = plan.listen;
+    let cannot_listen = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+
+    let (router, mounted) = launch(plan).await?;
+    let stop = Stop::default();
+    let server = tokio::spawn(server::serve(listener, router, limits, stop.clone()));
+    let store = mounted.opened.store.description();
+    tracing::info!(%address, store = store.kind, durability = store.durability.as_str(), "listening");
+    Ok(Running { address, mounted, stop, server })
+}
+
+async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
+    let Plan { config, store, sources, registry, routes, .. } = plan;
+    let opened = store.open().await?;
+    let started = Engine::start(Arc::clone(&opened.store), registry, engine_options(&config)).await;
+    let engine = started.map_err(StartError::Engine)?;
+    let (routes, metrics) = (Arc::new(routes), Arc::new(Metrics::new()));
+    let rejections = Arc::new(RejectionLog::new());
+    let limits =
+        ingest::Limits { body_timeout: config.server.body_timeout, inline_deadline: config.server.inline_deadline };
+    let ingest = Ingest::new(engine.clone(), routes, sources, &metrics, rejections, limits);
+    let router = ingest.into_router();
+    Ok((router, Mounted { engine, opened, grace: config.server.shutdown_grace }))
+}
+
+fn engine_options(config: &Config) -> EngineOptions {
+    EngineOptions {
+        concurrency: config.worker.concurrency,
+        prefetch: config.worker.prefetch,
+        lease: config.worker.lease,
+        retention: Retention { age: config.retention.age, finished_max: config.retention.count },
+        ..EngineOptions::default()
+    }
+}
+
+impl Mounted {
+    /// A client of the store, to enqueue and inspect tasks.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.engine.client()
+    }
+
+    /// The engine that runs the tasks.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Lets running tasks end within `server.shutdown_grace`, gives the rest back, and closes the store if it was
+    /// opened here.
+    pub async fn shutdown(self) -> ShutdownReport {
+        let report = self.engine.shutdown(self.grace).await;
+        self.close().await;
+        report
+    }
+
+    async fn close(&self) {
+        if self.opened.owned
+            && let Err(error) = self.opened.store.close().await
+        {
+            tracing::error!(error = &error as &dyn std::error::Error, "the store did not close well");
+        }
+    }
+}
+
+impl Running {
+    /// The address that it listens on; with port 0 asked for, the port that it got.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of a path on this server, e.g. `/webhooks/github`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A client of the store, to enqueue and inspect tasks.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.mounted.client()
+    }
+
+    /// The engine that runs the tasks.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.mounted.engine()
+    }
+
+    /// Stops: accepts nothing more, lets open requests and running tasks end within `server.shutdown_grace`, gives the
+    /// rest back, and closes the store if it was opened here. Every delivery that was acknowledged is kept.
+    pub async fn shutdown(self) -> ShutdownReport {
+        let Self { mounted, stop, mut server, .. } = self;
+        stop.drain.cancel();
+        let report = mounted.engine.shutdown(mounted.grace).await;
+        if tokio::time::timeout(FLUSH, &mut server).await.is_err() {
+            stop.abort.cancel();
+            // A server that panicked has no connections left.
+            let _ = server.await;
+        }
+        mounted.close().await;
+        report
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Mounted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mounted").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}

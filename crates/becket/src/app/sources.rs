@@ -1,0 +1,53 @@
+//! Sources, from the configuration and from code.
+
+use std::collections::BTreeSet;
+
+use becket_webhooks::{SecretError, Secrets, Source};
+
+use super::Mistake;
+use crate::config::{self, Config, SourceKind};
+use crate::http::ingest::Received;
+
+/// All sources of an application; two with one name are a mistake.
+pub(super) fn all(config: &Config, given: Vec<Source>, mistakes: &mut Vec<Mistake>) -> Vec<Received> {
+    let mut received: Vec<Received> = given.into_iter().map(|source| Received { source, alias: None }).collect();
+    for (name, source) in &config.sources {
+        match from_config(name, source, config.server.body_limit) {
+            Ok(made) => received.push(Received { source: made, alias: source.path.clone() }),
+            Err(error) => mistakes
+                .push(Mistake::new(format!("the source `{name}`: {error}"), "give the secret as its sender shows it")),
+        }
+    }
+    let mut names = BTreeSet::new();
+    for Received { source, .. } in &received {
+        if !names.insert(source.name()) {
+            let what = format!("there are two sources with the name `{}`", source.name());
+            mistakes.push(Mistake::new(what, "configure it in the file or in code, not in both"));
+        }
+        if !is_path_segment(source.name()) {
+            let what = format!("a source cannot have the name `{}`", source.name());
+            mistakes.push(Mistake::new(what, "use letters, digits, `_` and `-`; it becomes part of a path"));
+        }
+        if source.accepts_unsigned() {
+            tracing::warn!(source = source.name(), "accepts webhooks that nobody signed: anyone can post");
+        }
+    }
+    received
+}
+
+fn from_config(name: &str, source: &config::Source, body_limit: usize) -> Result<Source, SecretError> {
+    let secrets = if source.insecure_accept_unsigned {
+        Secrets::insecure_accept_unsigned()
+    } else {
+        Secrets::new(source.secrets.iter().cloned())?
+    };
+    let made = match source.kind {
+        SourceKind::Github => Source::github(name, secrets),
+        SourceKind::StandardWebhooks => Source::standard_webhooks(name, secrets)?,
+    };
+    Ok(made.with_body_limit(source.body_limit.unwrap_or(body_limit)).with_timestamp_tolerance(source.tolerance))
+}
+
+fn is_path_segment(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}

@@ -1,0 +1,88 @@
+//! What extractors take from: one attempt of a task, and the application's states.
+
+use std::sync::Arc;
+
+use becket_tasks::registry::Run;
+use becket_tasks::{Claimed, Client, TaskContext, TaskError};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+use super::{FromTask, States};
+use crate::http::kept;
+
+/// One attempt of a task, as extractors see it.
+#[derive(Clone, Debug)]
+pub struct TaskInput {
+    run: Run,
+    states: Arc<States>,
+}
+
+impl TaskInput {
+    pub(crate) fn new(run: Run, states: Arc<States>) -> Self {
+        Self { run, states }
+    }
+
+    /// The task with its payload.
+    #[must_use]
+    pub fn task(&self) -> &Claimed {
+        &self.run.task
+    }
+
+    /// The attempt.
+    #[must_use]
+    pub fn context(&self) -> &TaskContext {
+        &self.run.context
+    }
+
+    /// The headers that were kept of the delivery; none for a task enqueued by hand.
+    #[must_use]
+    pub fn headers(&self) -> HeaderMap {
+        kept::decode(&self.task().meta)
+    }
+
+    /// The payload as JSON text: the body as it came, or the field `payload` of a form-encoded delivery, which is how
+    /// GitHub sends webhooks with the content type `application/x-www-form-urlencoded`.
+    ///
+    /// # Errors
+    /// Gives up when the payload was erased, or is a form without that field.
+    pub fn json(&self) -> Result<Bytes, TaskError> {
+        let task = self.task();
+        if task.payload.is_empty() {
+            return Err(TaskError::give_up("the payload is empty; it may have been erased"));
+        }
+        let is_form = |headers: &HeaderMap| {
+            let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let essence = media_type.split(';').next().unwrap_or_default().trim();
+            essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        };
+        // JSON text begins with `{` or white space, which a form never does: most payloads need no look at the headers.
+        if task.payload.starts_with(b"{") || !is_form(&self.headers()) {
+            return Ok(task.payload.clone());
+        }
+        let field = form_urlencoded::parse(&task.payload).find(|(name, _)| name == "payload");
+        field
+            .map(|(_, json)| json.into_owned().into())
+            .ok_or_else(|| TaskError::give_up("the form has no field `payload`"))
+    }
+
+    pub(crate) fn shared_task(&self) -> Arc<Claimed> {
+        Arc::clone(&self.run.task)
+    }
+
+    pub(super) fn states(&self) -> &States {
+        &self.states
+    }
+}
+
+impl FromTask for TaskContext {
+    async fn from_task(input: &TaskInput) -> Result<Self, TaskError> {
+        Ok(input.context().clone())
+    }
+}
+
+impl FromTask for Client {
+    async fn from_task(input: &TaskInput) -> Result<Self, TaskError> {
+        Ok(input.context().client().clone())
+    }
+}

@@ -1,0 +1,125 @@
+//! From a delivery to its answer: route, commit, wait for inline handlers.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use becket_tasks::engine::Running;
+use becket_tasks::submission::Inserted;
+use becket_tasks::{NewTask, State, Submission, TaskId};
+use becket_webhooks::Delivery;
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Arrival, Ingest};
+use crate::http::answer::{self, Call};
+use crate::http::kept;
+use crate::http::metrics::Answer;
+use crate::route::routes::Routed;
+
+/// Commits a delivery with the tasks that it becomes, and answers its sender.
+pub(super) async fn commit(ingest: &Ingest, arrival: &Arrival<'_>, delivery: &Delivery) -> Response {
+    let metrics = &arrival.entry.metrics;
+    if let Some(place) = delivery.secret_index() {
+        metrics.secret_matched(place);
+    }
+    let (response, answer) = committed(ingest, arrival, delivery).await;
+    metrics.answered(answer, arrival.started.elapsed());
+    response
+}
+
+async fn committed(ingest: &Ingest, arrival: &Arrival<'_>, delivery: &Delivery) -> (Response, Answer) {
+    let deadline = Instant::from_std(arrival.started) + ingest.limits.inline_deadline;
+    let Routed { tasks, inline } = ingest.routes.route(delivery.source(), delivery.event(), delivery.action());
+    let submission = submission(arrival, delivery, tasks);
+
+    let inserting = insert(ingest, submission, &inline);
+    let (inserted, running) = match timeout_at(deadline, inserting).await {
+        Ok(Ok(inserted)) => inserted,
+        Ok(Err(error)) => return unavailable(arrival, &error),
+        Err(_) => return unavailable(arrival, &"the store did not answer in time"),
+    };
+
+    let delivery_id = delivery.delivery_id();
+    if inserted.duplicate {
+        return (duplicate(ingest, delivery_id, &inserted, !inline.is_empty()).await, Answer::Duplicate);
+    }
+    if inserted.tasks.is_empty() {
+        return (answer::miss(false), Answer::Miss);
+    }
+    if inline.is_empty() || running.len() < inline.len() {
+        return (answer::accepted(delivery_id, &inserted.tasks, false), Answer::Accepted);
+    }
+    let ids: Vec<TaskId> = running.iter().map(|running| running.id).collect();
+    let ends = join_all(running.into_iter().map(|running| async move {
+        let (id, kind) = (running.id, Arc::clone(&running.kind));
+        (id, kind, running.ended().await)
+    }));
+    let Ok(ends) = timeout_at(deadline, ends).await else {
+        return (answer::accepted(delivery_id, &inserted.tasks, false), Answer::Accepted);
+    };
+
+    let failed: Vec<TaskId> =
+        ends.iter().filter(|(_, _, end)| end.state == State::Failed).map(|(id, ..)| *id).collect();
+    if !failed.is_empty() {
+        return (answer::failed(delivery_id, &failed), Answer::Failed);
+    }
+    if ends.iter().any(|(_, _, end)| end.state != State::Completed) {
+        return (answer::accepted(delivery_id, &inserted.tasks, false), Answer::Accepted);
+    }
+    let calls: Vec<Call> = ends.into_iter().map(|(_, kind, end)| Call { kind, result: end.result }).collect();
+    let others: Vec<TaskId> = inserted.tasks.into_iter().filter(|task| !ids.contains(task)).collect();
+    (answer::hit(&calls, &others, false), Answer::Hit)
+}
+
+fn submission(arrival: &Arrival<'_>, delivery: &Delivery, tasks: Vec<NewTask>) -> Submission {
+    Submission {
+        source: Arc::clone(&arrival.entry.name),
+        event: delivery.event().into(),
+        action: delivery.action().map(Into::into),
+        key: Some(delivery.delivery_id().into()),
+        meta: kept::encode(delivery.headers()),
+        payload: delivery.body().clone(),
+        tasks,
+    }
+}
+
+async fn insert(
+    ingest: &Ingest,
+    submission: Submission,
+    inline: &[Arc<str>],
+) -> becket_tasks::Result<(Inserted, Vec<Running>)> {
+    if inline.is_empty() {
+        return Ok((ingest.engine.client().submit(submission).await?, Vec::new()));
+    }
+    ingest.engine.run_some_here(submission, |task| inline.iter().any(|kind| Arc::ptr_eq(kind, &task.kind))).await
+}
+
+fn unavailable(arrival: &Arrival<'_>, error: &dyn std::fmt::Display) -> (Response, Answer) {
+    tracing::error!(source = &*arrival.entry.name, "a delivery could not be kept: {error}");
+    (answer::unavailable(), Answer::Unavailable)
+}
+
+/// The answer to a delivery that came before: that to the first, as far as it is known now.
+async fn duplicate(ingest: &Ingest, delivery_id: &str, first: &Inserted, inline: bool) -> Response {
+    if first.tasks.is_empty() {
+        return answer::miss(true);
+    }
+    if inline && let Some(calls) = calls_of(ingest, &first.tasks).await {
+        return answer::hit(&calls, &first.tasks, true);
+    }
+    answer::accepted(delivery_id, &first.tasks, true)
+}
+
+/// The results of tasks that have all ended; `None` while one has not, or the store cannot be asked.
+async fn calls_of(ingest: &Ingest, tasks: &[TaskId]) -> Option<Vec<Call>> {
+    let mut calls = Vec::new();
+    for task in tasks {
+        let Some(detail) = ingest.engine.client().get(*task).await.ok()? else { continue };
+        match detail.task.state() {
+            State::Completed => calls.push(Call { kind: detail.task.kind, result: detail.result }),
+            state if !state.is_finished() => return None,
+            _ => {}
+        }
+    }
+    Some(calls)
+}

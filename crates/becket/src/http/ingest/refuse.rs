@@ -1,0 +1,104 @@
+//! Refusing a request: little for the sender, everything for the operator.
+
+use axum::response::{IntoResponse, Response};
+use becket_webhooks::Rejection;
+use http::StatusCode;
+
+use super::{Arrival, Ingest};
+use crate::http::problem::Problem;
+use crate::http::rejections;
+
+/// Why a request did not become a delivery.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It is larger than the source takes.
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+        /// The declared length, or what had come when it became too much.
+        size: u64,
+    },
+    /// Its body did not come in time.
+    Timeout,
+    /// Its connection ended before its body did.
+    Broken,
+    /// The source would not have it.
+    Rejected { rejection: Rejection, size: usize },
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+            Self::Rejected { rejection, .. } => rejection.status(),
+        }
+    }
+
+    /// For the sender.
+    fn public(&self) -> String {
+        match self {
+            Self::TooLarge { limit, .. } => format!("the body is larger than {limit} bytes"),
+            Self::Timeout => "the body did not arrive in time".to_owned(),
+            Self::Broken => "the body did not arrive whole".to_owned(),
+            Self::Rejected { rejection, .. } => rejection.public_message().to_owned(),
+        }
+    }
+
+    /// For the operator: a word that does not change.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "body_too_large",
+            Self::Timeout => "body_timeout",
+            Self::Broken => "body_incomplete",
+            Self::Rejected { rejection, .. } => rejection.explanation().reason(),
+        }
+    }
+
+    /// For the operator: a sentence.
+    fn explanation(&self) -> String {
+        match self {
+            Self::TooLarge { limit, size } => {
+                format!("the body has at least {size} bytes, and the source takes {limit}; see `body_limit`")
+            }
+            Self::Timeout => "the body did not arrive within `server.body_timeout`".to_owned(),
+            Self::Broken => "the connection ended before the body did".to_owned(),
+            Self::Rejected { rejection, .. } => rejection.explanation().sentence().into_owned(),
+        }
+    }
+
+    fn size(&self) -> Option<u64> {
+        match self {
+            Self::TooLarge { size, .. } => Some(*size),
+            Self::Timeout | Self::Broken => None,
+            Self::Rejected { size, .. } => u64::try_from(*size).ok(),
+        }
+    }
+}
+
+/// Counts, logs and keeps a refusal, and answers its sender.
+pub(super) fn refuse(ingest: &Ingest, arrival: &Arrival<'_>, refusal: &Refusal) -> Response {
+    let (status, reason, explanation) = (refusal.status(), refusal.reason(), refusal.explanation());
+    let source = &*arrival.entry.name;
+    arrival.entry.metrics.rejected(status, reason);
+    let remote = arrival.remote.map(tracing::field::display);
+    tracing::warn!(source, status = status.as_u16(), reason, remote, "refused a request: {explanation}");
+
+    let at = ingest.clock().now();
+    let mut rejection =
+        rejections::Rejection::new(at, source, status, reason, explanation).with_header_names(arrival.headers);
+    rejection.remote = arrival.remote;
+    rejection.size = refusal.size();
+    rejection.delivery_id = unverified(arrival, &["x-github-delivery", "webhook-id", "svix-id"]);
+    rejection.event = unverified(arrival, &["x-github-event"]);
+    ingest.rejections.add(rejection);
+
+    Problem::new(status, refusal.public()).into_response()
+}
+
+/// The first of these headers that is there, as the sender wrote it.
+fn unverified(arrival: &Arrival<'_>, names: &[&str]) -> Option<String> {
+    let value = names.iter().find_map(|name| arrival.headers.get(*name))?;
+    value.to_str().ok().map(str::to_owned)
+}

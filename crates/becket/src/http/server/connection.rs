@@ -1,0 +1,121 @@
+//! One connection: HTTP/1.1 or HTTP/2 by its first bytes, under time limits.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use axum::routing::future::RouteFuture;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tower::Service as _;
+
+use super::Stop;
+
+/// HTTP/2 requests that one connection may have open at once.
+const STREAMS_MAX: u32 = 128;
+
+/// What a connection is doing.
+#[derive(Debug, Default)]
+struct Activity {
+    /// Requests that are being answered.
+    open: AtomicUsize,
+    /// Requests that were ever begun.
+    begun: AtomicUsize,
+}
+
+/// Serves one connection to its end.
+///
+/// hyper limits how long the headers of an HTTP/1 request take, but neither how long a peer may say nothing at first nor
+/// how long an HTTP/2 connection may be idle. So each `idle` period without an open or a new request ends the connection.
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, idle: Duration, stop: Stop) {
+    let activity = Arc::new(Activity::default());
+    let service = Connection { router, peer, activity: Arc::clone(&activity) };
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+
+    let mut idle_check = pin!(tokio::time::sleep(idle));
+    let mut begun_before = 0;
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%peer, %error, "a connection ended early");
+                }
+                return;
+            }
+            () = stop.drain.cancelled(), if !draining => {
+                draining = true;
+                // Before the first request hyper would wait for one.
+                if activity.begun.load(Ordering::Relaxed) == 0 {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+            }
+            () = stop.abort.cancelled() => return,
+            () = idle_check.as_mut() => {
+                let begun = activity.begun.load(Ordering::Relaxed);
+                if activity.open.load(Ordering::Relaxed) == 0 && begun == begun_before {
+                    tracing::debug!(%peer, "an idle connection is closed");
+                    return;
+                }
+                begun_before = begun;
+                idle_check.as_mut().reset(tokio::time::Instant::now() + idle);
+            }
+        }
+    }
+}
+
+/// The router as one connection sees it.
+struct Connection {
+    router: Router,
+    peer: SocketAddr,
+    activity: Arc<Activity>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Connection {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Open;
+
+    fn call(&self, request: Request<Incoming>) -> Open {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        self.activity.begun.fetch_add(1, Ordering::Relaxed);
+        self.activity.open.fetch_add(1, Ordering::Relaxed);
+        Open { response: self.router.clone().call(request), activity: Arc::clone(&self.activity) }
+    }
+}
+
+/// A request that is being answered.
+struct Open {
+    response: RouteFuture<Infallible>,
+    activity: Arc<Activity>,
+}
+
+impl Future for Open {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.response).poll(context)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.activity.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,193 @@
+//! Patterns: which events a handler wants.
+//!
+//! A pattern is `event`, `event.action`, or `*` for everything. What a `table` makes of many of them is
+//! which handlers a delivery goes to. Nothing here knows what a handler does.
+
+pub(crate) mod routes;
+pub(crate) mod table;
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Which events are wanted.
+///
+/// ```
+/// use becket::Pattern;
+///
+/// let opened: Pattern = "issues.opened".parse()?;
+/// assert!(opened.matches("issues", Some("opened")));
+/// assert!(!opened.matches("issues", Some("closed")));
+/// assert!("issues".parse::<Pattern>()?.matches("issues", Some("closed")));
+/// assert!("*".parse::<Pattern>()?.matches("push", None));
+/// # Ok::<(), becket::PatternError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// Every event.
+    All,
+    /// Every action of an event, and the event without one.
+    Event(Box<str>),
+    /// One action of an event.
+    Action {
+        /// The event.
+        event: Box<str>,
+        /// The action: all that follows the first full stop.
+        action: Box<str>,
+    },
+}
+
+impl Pattern {
+    /// Whether an event with this action is wanted.
+    #[must_use]
+    pub fn matches(&self, event: &str, action: Option<&str>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Event(wanted) => **wanted == *event,
+            Self::Action { event: wanted, action: doing } => **wanted == *event && Some(&**doing) == action,
+        }
+    }
+
+    /// The event that it is about; `None` for all.
+    pub(crate) fn event(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Event(event) | Self::Action { event, .. } => Some(event),
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Event(event) => f.write_str(event),
+            Self::Action { event, action } => write!(f, "{event}.{action}"),
+        }
+    }
+}
+
+/// A text is not a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{pattern}` is not a pattern: {why}")]
+pub struct PatternError {
+    pattern: String,
+    why: &'static str,
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = |why| Err(PatternError { pattern: text.to_owned(), why });
+        if text == "*" {
+            return Ok(Self::All);
+        }
+        if text.is_empty() {
+            return refused("it is empty; write `event`, `event.action`, or `*` for everything");
+        }
+        if text.ends_with(".*") {
+            return refused("an event without an action means all its actions; leave out `.*`");
+        }
+        if text.contains(',') {
+            return refused("it has a comma; give several patterns as a list");
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*') {
+            return refused("events and actions have visible ASCII characters without spaces and `*`");
+        }
+        if text.split('.').any(str::is_empty) {
+            return refused("nothing stands before or after a full stop; write `event` or `event.action`");
+        }
+        Ok(match text.split_once('.') {
+            None => Self::Event(text.into()),
+            Some((event, action)) => Self::Action { event: event.into(), action: action.into() },
+        })
+    }
+}
+
+/// One pattern or a list of them, as text; read when the application starts.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a pattern nor a list of patterns",
+    label = "write `\"issues.opened\"`, or `[\"issues.opened\", \"pull_request\"]`"
+)]
+pub trait IntoPatterns {
+    /// The texts.
+    fn into_patterns(self) -> Vec<String>;
+}
+
+impl IntoPatterns for &str {
+    fn into_patterns(self) -> Vec<String> {
+        vec![self.to_owned()]
+    }
+}
+
+impl IntoPatterns for String {
+    fn into_patterns(self) -> Vec<String> {
+        vec![self]
+    }
+}
+
+impl<S: Into<String>, const N: usize> IntoPatterns for [S; N] {
+    fn into_patterns(self) -> Vec<String> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+impl<S: Into<String> + Clone> IntoPatterns for &[S] {
+    fn into_patterns(self) -> Vec<String> {
+        self.iter().cloned().map(Into::into).collect()
+    }
+}
+
+impl<S: Into<String>> IntoPatterns for Vec<S> {
+    fn into_patterns(self) -> Vec<String> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pattern_is_written_as_it_was_read() {
+        for text in ["*", "push", "issues.opened", "invoice.payment.succeeded", "repo:push", "merge_request"] {
+            assert_eq!(text.parse::<Pattern>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn action_is_all_that_follows_the_first_full_stop() {
+        let pattern: Pattern = "invoice.payment.succeeded".parse().unwrap();
+        assert!(pattern.matches("invoice", Some("payment.succeeded")));
+        assert!(!pattern.matches("invoice", Some("payment")));
+        assert!(!pattern.matches("invoice", None));
+    }
+
+    #[test]
+    fn text_that_is_no_pattern_says_what_to_write() {
+        let table = [
+            ("", "it is empty"),
+            ("issues.", "before or after a full stop"),
+            (".opened", "before or after a full stop"),
+            ("issues..opened", "before or after a full stop"),
+            ("issues.*", "leave out `.*`"),
+            ("*.opened", "visible ASCII"),
+            ("issues, push", "as a list"),
+            ("push event", "visible ASCII"),
+            ("pûsh", "visible ASCII"),
+        ];
+        for (text, why) in table {
+            let error = text.parse::<Pattern>().unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn lists_of_any_kind_are_patterns() {
+        assert_eq!("a".into_patterns(), ["a"]);
+        assert_eq!(String::from("a").into_patterns(), ["a"]);
+        assert_eq!(["a", "b"].into_patterns(), ["a", "b"]);
+        assert_eq!(vec!["a", "b"].into_patterns(), ["a", "b"]);
+        assert_eq!(["a", "b"].as_slice().into_patterns(), ["a", "b"]);
+    }
+}

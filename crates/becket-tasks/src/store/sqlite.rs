@@ -1,1 +1,500 @@
-//! Being written.
+//! The embedded default: one SQLite file, nothing else to install.
+//!
+//! One writer thread owns the only write connection and commits in groups; see [`writer`]. Three ideas are kept apart
+//! inside: [`commit`] (what makes a change durable), [`rows`] (the state in SQLite) and [`schedule`] (what is due, in
+//! memory, in bounded windows). What the writer decides are plain [`change`]s. Payloads lie apart from the narrow rows,
+//! in one compressed [`block`] a commit. Lists and single tasks are read on connections of their own ([`read`]).
+//!
+//! One process owns the file, by a lock beside it. So a running task's lease lives in memory, and whatever the rows say
+//! is running when the file is opened was cut off by a crash: it is retried at once, its attempt counted.
+//!
+//! The file can be read with the `sqlite3` shell while it is in use; the views `task_list` and `delivery_list` are made
+//! for that.
+
+mod block;
+mod change;
+mod checkpoint;
+mod command;
+mod commit;
+mod failure;
+mod forget;
+mod intake;
+mod names;
+mod open;
+mod read;
+mod recent;
+mod rows;
+mod schedule;
+mod verbs;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use self::block::Packer;
+use self::checkpoint::Checkpoints;
+use self::command::{Carried, Command, Gate, Reply, Taken, Ticket};
+use self::commit::Commits;
+use self::intake::claimed;
+use self::names::Names;
+use self::open::Lock;
+use self::read::{Reader, Readers};
+use self::recent::RecentPayloads;
+use self::rows::Rows;
+use self::schedule::Schedule;
+use self::writer::Writer;
+use crate::error::{Error, Result};
+use crate::events::Events;
+use crate::id::{IdGenerator, SubmissionId, TaskId};
+use crate::measure::CommitMeasures;
+use crate::query::{Counts, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter};
+use crate::store::{Claim, Description, Durability, Store};
+use crate::submission::{Inserted, NewTask, Submission};
+use crate::task::{Claimed, End, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
+use crate::time::Clock;
+
+/// How to open a [`SqliteStore`].
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The file. It is made if it is not there; its folder is not.
+    pub path: PathBuf,
+    /// What an acknowledged submission survives. Default: [`Durability::PowerLoss`].
+    pub durability: Durability,
+    /// The clock at the store's edge. Default: the system's.
+    pub clock: Clock,
+    /// How many calls may wait for the writer; more are told that the store is busy. Default: 4,096.
+    pub waiting_max: usize,
+    /// How many KiB of payloads may wait for the writer; a single larger one may pass alone. Default: 32,768.
+    pub waiting_kibibytes_max: u32,
+}
+
+impl SqliteOptions {
+    /// The defaults, for the file at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            durability: Durability::default(),
+            clock: Clock::system(),
+            waiting_max: 4_096,
+            waiting_kibibytes_max: 32 * 1024,
+        }
+    }
+}
+
+/// Keeps submissions and tasks in one SQLite file.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use becket_tasks::Store;
+/// use becket_tasks::store::sqlite::{SqliteOptions, SqliteStore};
+///
+/// let folder = tempfile::tempdir()?;
+/// let store = SqliteStore::open(SqliteOptions::new(folder.path().join("tasks.db"))).await?;
+/// assert_eq!(store.counts().await?.unfinished(), 0);
+/// store.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct SqliteStore {
+    commands: Sender<Ticket>,
+    gate: Gate,
+    readers: Readers,
+    clock: Clock,
+    events: Events,
+    measures: Arc<CommitMeasures>,
+    durability: Durability,
+    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("durability", &self.durability).finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store: locks it, brings its tables up to date, and retries what a crash cut off.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another process has it open; [`Error::Corrupt`] when the file is not a store of ours, is
+    /// damaged, or was written by a newer version (it is then left untouched); [`Error::Unavailable`] when it cannot be
+    /// opened or written.
+    pub async fn open(options: SqliteOptions) -> Result<Self> {
+        let opened = tokio::task::spawn_blocking(move || Self::open_blocking(options)).await;
+        opened.map_err(|error| Error::Unavailable("opening the store was cut off".to_owned(), Some(Box::new(error))))?
+    }
+
+    fn open_blocking(options: SqliteOptions) -> Result<Self> {
+        let lock = Lock::take(&options.path)?;
+        open::inspect(&options.path)?;
+        let (commands, received) = channel();
+        let events = Events::default();
+        let measures = Arc::new(CommitMeasures::default());
+        let mut writer = make_writer(&options, events.clone(), Arc::clone(&measures))?;
+        retry_what_was_cut_off(&mut writer)?;
+        let readers = Readers::open(|| open::reader(&options.path))?;
+        wake_with(&options.clock, &commands);
+        let writer = std::thread::Builder::new()
+            .name("becket-store".to_owned())
+            .spawn(move || run_writer(writer, &received, lock))
+            .map_err(|error| Error::Unavailable("cannot start a thread".to_owned(), Some(Box::new(error))))?;
+        Ok(Self {
+            commands,
+            gate: Gate::new(options.waiting_max, options.waiting_kibibytes_max),
+            readers,
+            clock: options.clock,
+            events,
+            measures,
+            durability: options.durability,
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    fn send(&self, ticket: Ticket) -> Result<()> {
+        self.commands.send(ticket).map_err(|_| Error::Closed)
+    }
+
+    /// Asks the writer something from outside: refused when too much waits already.
+    async fn ask<T>(&self, bytes: usize, command: impl FnOnce(Reply<T>) -> Command) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.send(self.gate.admit(command(reply), bytes)?)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Asks the writer something of our own: waits for its turn.
+    async fn ask_patiently<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.send(self.gate.admit_when_possible(command(reply)).await?)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    async fn claim_tasks(&self, claim: Claim) -> Result<Vec<Claimed>> {
+        if claim.limit == 0 || claim.kinds.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wait = claim.wait;
+        let (reply, answer) = oneshot::channel();
+        self.send(self.gate.admit_when_possible(Command::Claim(claim, reply)).await?)?;
+        let mut claiming = Claiming { store: self, answer };
+        let taken = claiming.taken(wait).await?;
+        self.load(taken).await
+    }
+
+    /// Adds what the tasks carry, from memory or from the rows.
+    async fn load(&self, taken: Vec<Taken>) -> Result<Vec<Claimed>> {
+        let order: Vec<TaskId> = taken.iter().map(|taken| taken.running.ready.id).collect();
+        let mut claims = Vec::with_capacity(taken.len());
+        let mut missing = Vec::new();
+        for taken in taken {
+            match taken.carried.clone() {
+                Some(carried) => claims.push(claimed(taken, &carried)),
+                None => missing.push(taken),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(claims);
+        }
+        let leases: Vec<Lease> = missing.iter().map(lease_of).collect();
+        let question = move |reader: &mut Reader| -> Result<Vec<Result<Claimed, Unreadable>>> {
+            Ok(missing.into_iter().map(|taken| read_claimed(reader, taken)).collect())
+        };
+        let read = match self.readers.ask(question).await {
+            Ok(read) => read,
+            Err(error) => {
+                self.give_back(leases);
+                return Err(error);
+            }
+        };
+        let mut unreadable = Vec::new();
+        for outcome in read {
+            match outcome {
+                Ok(claimed) => claims.push(claimed),
+                Err(Unreadable(finish)) => unreadable.push(finish),
+            }
+        }
+        if !unreadable.is_empty() {
+            self.ask_patiently(|reply| Command::Finish(unreadable, reply)).await?;
+        }
+        // Best first, as they were claimed.
+        claims.sort_by_key(|claimed| order.iter().position(|id| *id == claimed.id));
+        Ok(claims)
+    }
+
+    /// Releases tasks that nobody will run, without waiting for it.
+    fn give_back(&self, leases: Vec<Lease>) {
+        let finishes = leases.into_iter().map(|lease| Finish { lease, end: End::Release }).collect();
+        let (reply, _) = oneshot::channel();
+        // If the store is closed meanwhile, the next start finds the tasks running and retries them.
+        let _ = self.send(Gate::pass(Command::Finish(finishes, reply)));
+    }
+
+    async fn close_store(&self) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Gate::pass(Command::Close(reply)))?;
+        answer.await.map_err(|_| Error::Closed)??;
+        self.readers.close();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the writer's thread panicked");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A claim under way. Dropping it gives back what it may have been answered already.
+struct Claiming<'a> {
+    store: &'a SqliteStore,
+    answer: oneshot::Receiver<Result<Vec<Taken>>>,
+}
+
+impl Claiming<'_> {
+    async fn taken(&mut self, wait: Duration) -> Result<Vec<Taken>> {
+        // A claim that does not wait is answered by the writer's next round, however long that takes.
+        let answered = if wait.is_zero() {
+            (&mut self.answer).await
+        } else {
+            match tokio::time::timeout(wait, &mut self.answer).await {
+                Ok(answered) => answered,
+                Err(_) => return self.late_answer().unwrap_or_else(|| Ok(Vec::new())),
+            }
+        };
+        answered.map_err(|_| Error::Closed)?
+    }
+
+    /// What was answered in the moment in which we stopped waiting.
+    fn late_answer(&mut self) -> Option<Result<Vec<Taken>>> {
+        self.answer.close();
+        self.answer.try_recv().ok()
+    }
+}
+
+impl Drop for Claiming<'_> {
+    fn drop(&mut self) {
+        if let Some(Ok(taken)) = self.late_answer()
+            && !taken.is_empty()
+        {
+            self.store.give_back(taken.iter().map(lease_of).collect());
+        }
+    }
+}
+
+const fn lease_of(taken: &Taken) -> Lease {
+    let ready = &taken.running.ready;
+    Lease { task: ready.id, attempt: ready.standing.attempt }
+}
+
+/// The end of a task whose payload cannot be read: it fails with the reason, instead of being claimed for ever.
+struct Unreadable(Finish);
+
+fn read_claimed(reader: &mut Reader, taken: Taken) -> Result<Claimed, Unreadable> {
+    match read_carried(reader, taken.running.ready.submission) {
+        Ok(carried) => Ok(claimed(taken, &carried)),
+        Err(error) => {
+            tracing::error!(task = %taken.running.ready.id, %error, "cannot read what a task carries");
+            let end = match error {
+                Error::Corrupt(why) => End::GiveUp { error: format!("its payload cannot be read: {why}").into() },
+                _ => End::Release,
+            };
+            Err(Unreadable(Finish { lease: lease_of(&taken), end }))
+        }
+    }
+}
+
+fn read_carried(reader: &mut Reader, submission: SubmissionId) -> Result<Carried> {
+    let (row, meta, payload) = reader
+        .submission_with_payload(submission)?
+        .ok_or_else(|| Error::Corrupt(format!("its submission {submission} is missing")))?;
+    Ok(Carried { source: row.source, event: row.event, action: row.action, key: row.key, meta, payload })
+}
+
+fn make_writer(options: &SqliteOptions, events: Events, measures: Arc<CommitMeasures>) -> Result<Writer> {
+    let path: &Path = &options.path;
+    let now = options.clock.now();
+    let mut rows = Rows::new(open::writer(path, now)?);
+    rows.connection().execute("UPDATE process SET epoch = epoch + 1", []).map_err(failure::failed)?;
+    let epoch = rows.number("SELECT epoch FROM process")?.unwrap_or(0);
+    let last_task = rows.number("SELECT max(id) FROM tasks")?.unwrap_or(0);
+    let last_submission = rows.number("SELECT max(id) FROM submissions")?.unwrap_or(0);
+    let last_block = rows.number("SELECT max(id) FROM blocks")?.unwrap_or(0);
+    let packer = Packer::new(last_block + 1)
+        .map_err(|error| Error::Unavailable("cannot compress payloads".to_owned(), Some(Box::new(error))))?;
+    let checkpoints = Checkpoints::start(&mut rows, open::checkpointer(path)?)?;
+    let mut writer = Writer {
+        rows,
+        schedule: Schedule::default(),
+        packer,
+        ids: IdGenerator::new(rows::unsigned(epoch), rows::unsigned(last_task.max(last_submission))),
+        kinds: Names::default(),
+        workers: Names::default(),
+        recent: RecentPayloads::default(),
+        parked: Vec::new(),
+        clock: options.clock.clone(),
+        events,
+        measures,
+        commits: Commits::new(options.durability),
+        checkpoints,
+        is_stale: false,
+    };
+    writer.reload()?;
+    Ok(writer)
+}
+
+/// Whatever the rows say is running was cut off by a crash: this process has begun nothing yet.
+fn retry_what_was_cut_off(writer: &mut Writer) -> Result<()> {
+    let retried = writer.retry_all_running()?;
+    if retried > 0 {
+        tracing::warn!(tasks = retried, "the process before this one crashed; what it was running is retried");
+    }
+    Ok(())
+}
+
+fn run_writer(writer: Writer, commands: &Receiver<Ticket>, lock: Lock) {
+    writer.run(commands);
+    drop(lock);
+}
+
+/// Lets the writer look at a manual clock whenever it was set.
+fn wake_with(clock: &Clock, commands: &Sender<Ticket>) {
+    let commands = commands.clone();
+    clock.on_set(move || commands.send(Gate::pass(Command::Tick)).is_ok());
+}
+
+/// How many bytes submissions bring along.
+fn bytes_of(submissions: &[Submission]) -> usize {
+    submissions.iter().map(|submission| submission.payload.len() + submission.meta.len()).sum()
+}
+
+impl Store for SqliteStore {
+    fn insert(&self, submissions: Vec<Submission>) -> BoxFuture<'_, Result<Vec<Inserted>>> {
+        let bytes = bytes_of(&submissions);
+        Box::pin(self.ask(bytes, |reply| Command::Insert(submissions, reply)))
+    }
+
+    fn append(&self, submission: SubmissionId, tasks: Vec<NewTask>) -> BoxFuture<'_, Result<Option<Inserted>>> {
+        Box::pin(async move {
+            let Some(added) = self.ask(0, |reply| Command::Append(submission, tasks, reply)).await? else {
+                return Ok(None);
+            };
+            let started = self.load(added.started).await?;
+            Ok(Some(Inserted { submission, tasks: added.tasks, duplicate: false, started }))
+        })
+    }
+
+    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<Claimed>>> {
+        Box::pin(self.claim_tasks(claim))
+    }
+
+    fn renew(&self, leases: Vec<Lease>, lease: Duration) -> BoxFuture<'_, Result<Vec<bool>>> {
+        Box::pin(self.ask_patiently(move |reply| Command::Renew(leases, lease, reply)))
+    }
+
+    fn finish(&self, finishes: Vec<Finish>) -> BoxFuture<'_, Result<Vec<Finished>>> {
+        Box::pin(self.ask_patiently(|reply| Command::Finish(finishes, reply)))
+    }
+
+    fn release(&self, worker: WorkerId) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(self.ask_patiently(|reply| Command::Release(worker, reply)))
+    }
+
+    fn reclaim_expired(&self) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(self.ask_patiently(Command::ReclaimExpired))
+    }
+
+    fn cancel(&self, tasks: Vec<TaskId>, reason: Arc<str>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(self.ask(0, |reply| Command::Cancel(tasks, reason, reply)))
+    }
+
+    fn requeue(&self, tasks: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(self.ask(0, |reply| Command::Requeue(tasks, reply)))
+    }
+
+    fn purge(&self, tasks: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(self.ask(0, |reply| Command::Purge(tasks, reply)))
+    }
+
+    fn erase(&self, submissions: Vec<SubmissionId>) -> BoxFuture<'_, Result<Vec<SubmissionId>>> {
+        Box::pin(self.ask(0, |reply| Command::Erase(submissions, reply)))
+    }
+
+    fn prune(&self, retention: Retention) -> BoxFuture<'_, Result<Pruned>> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            let outdated = self.readers.ask(move |reader| forget::outdated(&reader.connection, retention, now)).await?;
+            self.ask_patiently(|reply| Command::Prune(retention, outdated, reply)).await
+        })
+    }
+
+    fn task(&self, task: TaskId) -> BoxFuture<'_, Result<Option<TaskDetail>>> {
+        let now = self.clock.now();
+        Box::pin(self.readers.ask(move |reader| reader.snapshot(|connection| read::task(connection, task, now))))
+    }
+
+    fn tasks(&self, filter: TaskFilter, page: Page) -> BoxFuture<'_, Result<Listed<Task>>> {
+        Box::pin(self.readers.ask(move |reader| read::tasks(&reader.connection, &filter, page)))
+    }
+
+    fn submission(&self, submission: SubmissionId) -> BoxFuture<'_, Result<Option<SubmissionInfo>>> {
+        Box::pin(self.readers.ask(move |reader| {
+            reader.snapshot(|connection| {
+                let row = read::submission_row(connection, submission)?;
+                row.map(|row| read::submission_info(connection, row)).transpose()
+            })
+        }))
+    }
+
+    fn submissions(&self, filter: SubmissionFilter, page: Page) -> BoxFuture<'_, Result<Listed<SubmissionInfo>>> {
+        Box::pin(
+            self.readers.ask(move |reader| reader.snapshot(|connection| read::submissions(connection, &filter, page))),
+        )
+    }
+
+    fn payload(&self, submission: SubmissionId) -> BoxFuture<'_, Result<Option<Payload>>> {
+        Box::pin(self.readers.ask(move |reader| {
+            let found = reader.submission_with_payload(submission)?;
+            Ok(found.map(|(_, meta, payload)| Payload { meta, payload }))
+        }))
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<Counts>> {
+        let now = self.clock.now();
+        Box::pin(self.readers.ask(move |reader| {
+            reader.snapshot(|connection| {
+                Ok(Counts { by_state: read::totals(connection)?, oldest_due: read::oldest_due(connection, now)? })
+            })
+        }))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask(0, Command::Probe))
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.close_store())
+    }
+
+    fn events(&self) -> &Events {
+        &self.events
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn description(&self) -> Description {
+        Description { kind: "sqlite", durability: self.durability }
+    }
+
+    fn measures(&self) -> &CommitMeasures {
+        &self.measures
+    }
+}

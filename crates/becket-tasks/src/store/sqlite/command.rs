@@ -1,0 +1,158 @@
+//! Commands: what callers ask of the writer, and the gate that bounds how much may wait for it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+
+use super::schedule::Running;
+use crate::error::{Error, Result};
+use crate::id::{SubmissionId, TaskId};
+use crate::query::{Pruned, Retention};
+use crate::store::Claim;
+use crate::submission::{Inserted, NewTask, Submission};
+use crate::task::{Finish, Finished, Lease, WorkerId};
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T>>;
+
+/// What a caller asks of the writer.
+pub(super) enum Command {
+    Insert(Vec<Submission>, Reply<Vec<Inserted>>),
+    Append(SubmissionId, Vec<NewTask>, Reply<Option<Appended>>),
+    Claim(Claim, Reply<Vec<Taken>>),
+    Renew(Vec<Lease>, std::time::Duration, Reply<Vec<bool>>),
+    Finish(Vec<Finish>, Reply<Vec<Finished>>),
+    Release(WorkerId, Reply<u64>),
+    ReclaimExpired(Reply<u64>),
+    Cancel(Vec<TaskId>, Arc<str>, Reply<Vec<TaskId>>),
+    Requeue(Vec<TaskId>, Reply<Vec<TaskId>>),
+    Purge(Vec<TaskId>, Reply<Vec<TaskId>>),
+    Erase(Vec<SubmissionId>, Reply<Vec<SubmissionId>>),
+    Prune(Retention, Outdated, Reply<Pruned>),
+    Probe(Reply<()>),
+    /// Nothing but a reason to look at the clock again.
+    Tick,
+    Close(Reply<()>),
+}
+
+impl Command {
+    /// Whether its answer must wait until the disk has confirmed it. Claims and ends need only survive this process.
+    pub(super) const fn is_durable(&self) -> bool {
+        match self {
+            Self::Insert(..)
+            | Self::Append(..)
+            | Self::Cancel(..)
+            | Self::Requeue(..)
+            | Self::Purge(..)
+            | Self::Erase(..)
+            | Self::Probe(..)
+            | Self::Close(..) => true,
+            Self::Claim(..)
+            | Self::Renew(..)
+            | Self::Finish(..)
+            | Self::Release(..)
+            | Self::ReclaimExpired(..)
+            | Self::Prune(..)
+            | Self::Tick => false,
+        }
+    }
+}
+
+/// The tasks added to a submission, and those of them that run already.
+pub(super) struct Appended {
+    pub(super) tasks: Vec<TaskId>,
+    pub(super) started: Vec<Taken>,
+}
+
+/// A claimed task, and what it carries if that was in memory; otherwise it is read from the rows.
+pub(super) struct Taken {
+    pub(super) running: Running,
+    pub(super) kind: Arc<str>,
+    pub(super) started_at: crate::Timestamp,
+    pub(super) carried: Option<Arc<Carried>>,
+}
+
+/// A submission's labels and payload.
+pub(super) struct Carried {
+    pub(super) source: Arc<str>,
+    pub(super) event: Arc<str>,
+    pub(super) action: Option<Arc<str>>,
+    pub(super) key: Option<Arc<str>>,
+    pub(super) meta: Bytes,
+    pub(super) payload: Bytes,
+}
+
+/// What a reader found to be prunable; the writer looks again before it believes it.
+#[derive(Default)]
+pub(super) struct Outdated {
+    pub(super) tasks: Vec<TaskId>,
+    pub(super) submissions: Vec<SubmissionId>,
+    pub(super) results: Vec<TaskId>,
+    pub(super) more: bool,
+}
+
+/// A command on its way to the writer, with its place in the queue.
+pub(super) struct Ticket {
+    pub(super) command: Command,
+    _place: Option<OwnedSemaphorePermit>,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Bounds how many commands, and how many bytes of payloads, may wait for the writer.
+#[derive(Debug)]
+pub(super) struct Gate {
+    places: Arc<Semaphore>,
+    kibibytes: Arc<Semaphore>,
+    kibibytes_max: u32,
+}
+
+impl Gate {
+    pub(super) fn new(commands_max: usize, kibibytes_max: u32) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(commands_max)),
+            kibibytes: Arc::new(Semaphore::new(usize::try_from(kibibytes_max).unwrap_or(usize::MAX))),
+            kibibytes_max,
+        }
+    }
+
+    /// Admits a command that carries so many bytes, or refuses it: senders are told to come back, memory does not grow.
+    pub(super) fn admit(&self, command: Command, bytes: usize) -> Result<Ticket> {
+        // One payload larger than the whole room may pass alone.
+        let kibibytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, self.kibibytes_max);
+        let refuse = |error| match error {
+            TryAcquireError::NoPermits => Error::Busy,
+            TryAcquireError::Closed => Error::Closed,
+        };
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(refuse)?;
+        let room = Arc::clone(&self.kibibytes).try_acquire_many_owned(kibibytes).map_err(refuse)?;
+        Ok(Ticket { command, _place: Some(place), _room: Some(room) })
+    }
+
+    /// Admits a command of our own as soon as there is a place.
+    pub(super) async fn admit_when_possible(&self, command: Command) -> Result<Ticket> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::Closed)?;
+        Ok(Ticket { command, _place: Some(place), _room: None })
+    }
+
+    /// Admits a command that needs no place: there is at most one of its kind.
+    pub(super) const fn pass(command: Command) -> Ticket {
+        Ticket { command, _place: None, _room: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gate_refuses_more_commands_and_bytes_than_it_has_room_for() {
+        let gate = Gate::new(2, 4);
+        let one = gate.admit(Command::Tick, 3 * 1024).unwrap();
+        assert!(matches!(gate.admit(Command::Tick, 2 * 1024), Err(Error::Busy)), "bytes");
+        let other = gate.admit(Command::Tick, 1).unwrap();
+        assert!(matches!(gate.admit(Command::Tick, 0), Err(Error::Busy)), "commands");
+        drop((one, other));
+        assert!(gate.admit(Command::Tick, 100 * 1024 * 1024).is_ok(), "a giant passes alone");
+    }
+}

@@ -1,0 +1,180 @@
+//! What leaves the store: purged and outdated tasks, submissions that nothing needs, erased payloads.
+
+use rusqlite::{Connection, params};
+
+use super::block;
+use super::change::{BlockRow, Change};
+use super::command::Outdated;
+use super::failure::failed;
+use super::rows::{place, sql, submission_id, unsigned};
+use super::writer::{Round, Writer};
+use crate::error::Result;
+use crate::id::{SubmissionId, TaskId};
+use crate::query::{Pruned, Retention};
+use crate::state::State;
+use crate::time::Timestamp;
+
+/// How many of each one slice of pruning removes at the most, so that the writer is never kept for long.
+const SLICE: usize = 1_000;
+
+/// A block without one payload (`None` if nothing is left in it), and where the others now lie.
+type Rewritten = (Option<BlockRow>, Vec<(SubmissionId, u64)>);
+
+impl Writer {
+    pub(super) fn purge(&mut self, round: &mut Round, tasks: Vec<TaskId>) -> Result<Vec<TaskId>> {
+        let mut purged = Vec::new();
+        for task in tasks {
+            if self.forget_if_finished(round, task)?.is_some() {
+                purged.push(task);
+            }
+        }
+        Ok(purged)
+    }
+
+    fn forget_if_finished(&mut self, round: &mut Round, task: TaskId) -> Result<Option<SubmissionId>> {
+        let Some(ready) = self.rows.task(task)?.filter(|ready| ready.standing.state.is_finished()) else {
+            return Ok(None);
+        };
+        let (submission, state) = (ready.submission, ready.standing.state);
+        self.apply(round, &Change::ForgetTask { task, submission, state })?;
+        Ok(Some(submission))
+    }
+
+    /// Removes what a reader found outdated, as far as it still is.
+    pub(super) fn prune(&mut self, round: &mut Round, retention: Retention, outdated: Outdated) -> Result<Pruned> {
+        let mut pruned = Pruned { results: outdated.results.len() as u64, more: outdated.more, ..Pruned::default() };
+        for task in outdated.results {
+            self.apply(round, &Change::ForgetResult { task })?;
+        }
+        let mut submissions = outdated.submissions;
+        for task in outdated.tasks {
+            if let Some(submission) = self.forget_if_finished(round, task)? {
+                pruned.tasks += 1;
+                submissions.push(submission);
+            }
+        }
+        submissions.sort_unstable();
+        submissions.dedup();
+        let oldest_kept = round.now.before(retention.age);
+        for submission in submissions {
+            pruned.submissions += u64::from(self.forget_if_outdated(round, submission, oldest_kept)?);
+        }
+        Ok(pruned)
+    }
+
+    fn forget_if_outdated(
+        &mut self,
+        round: &mut Round,
+        submission: SubmissionId,
+        oldest_kept: Timestamp,
+    ) -> Result<bool> {
+        let Some(row) = self.rows.submission(submission)? else { return Ok(false) };
+        if row.received_at >= oldest_kept || !self.rows.tasks_of(submission)?.is_empty() {
+            return Ok(false);
+        }
+        self.apply(round, &Change::ForgetSubmission { submission, block: row.block })?;
+        Ok(true)
+    }
+
+    pub(super) fn erase(&mut self, round: &mut Round, submissions: Vec<SubmissionId>) -> Result<Vec<SubmissionId>> {
+        // What came in this very round must lie in a block before it can be cut out of it.
+        self.cut_block(round)?;
+        let mut erased = Vec::new();
+        for submission in submissions {
+            if self.erase_one(round, submission)? {
+                erased.push(submission);
+            }
+        }
+        Ok(erased)
+    }
+
+    fn erase_one(&mut self, round: &mut Round, submission: SubmissionId) -> Result<bool> {
+        let Some(row) = self.rows.submission(submission)? else { return Ok(false) };
+        self.recent.forget(submission);
+        let Some(number) = row.block else { return Ok(true) };
+        let (rewritten, moved) = match self.rows.block(number)? {
+            Some(block) => self.without(&block, submission)?,
+            None => (None, Vec::new()),
+        };
+        self.apply(round, &Change::Erase { submission, block: number, rewritten, moved })?;
+        Ok(true)
+    }
+
+    /// The block without one of its payloads, under a new number: readers may know the old one by heart.
+    fn without(&mut self, block: &BlockRow, submission: SubmissionId) -> Result<Rewritten> {
+        let old = block::unpack(block.id, &block.body, block.raw_bytes)?;
+        let mut raw = Vec::with_capacity(old.len());
+        let mut moved = Vec::new();
+        for (other, span) in self.rows.spans_of(block)? {
+            if other != submission {
+                let (meta, payload) = span.cut(&old)?;
+                moved.push((other, raw.len() as u64));
+                raw.extend_from_slice(&meta);
+                raw.extend_from_slice(&payload);
+            }
+        }
+        if moved.is_empty() {
+            return Ok((None, moved));
+        }
+        let rewritten = BlockRow {
+            id: self.packer.take_id(),
+            first: block.first,
+            last: block.last,
+            wanted: moved.len() as u64,
+            raw_bytes: raw.len() as u64,
+            body: block::pack(&raw)?,
+        };
+        Ok((Some(rewritten), moved))
+    }
+}
+
+/// Looks for what is outdated, on a read connection: the search may be long, and the writer must not wait for it.
+pub(super) fn outdated(connection: &Connection, retention: Retention, now: Timestamp) -> Result<Outdated> {
+    let oldest_kept = now.before(retention.age);
+    let mut outdated = Outdated::default();
+    let results = "SELECT task FROM results WHERE expires_at <= ?1 ORDER BY task LIMIT ?2";
+    let results = slice(connection, results, now.as_millis(), &mut outdated.more)?;
+    outdated.results = results.into_iter().map(TaskId::from_u64).collect();
+    outdated.tasks = outdated_tasks(connection, retention, oldest_kept, &mut outdated.more)?;
+    // The tasks of a submission have the ids between its own and the next submission's; others are in `appended`.
+    let submissions = "SELECT s.id FROM submissions s WHERE s.received_at < ?1 \
+        AND NOT EXISTS (SELECT 1 FROM appended WHERE submission = s.id) \
+        AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id > s.id AND t.submission = s.id AND t.id < \
+            coalesce((SELECT n.id FROM submissions n WHERE n.id > s.id ORDER BY n.id LIMIT 1), 9223372036854775807)) \
+        ORDER BY s.id LIMIT ?2";
+    let submissions = slice(connection, submissions, oldest_kept.as_millis(), &mut outdated.more)?;
+    outdated.submissions = submissions.into_iter().map(|id| submission_id(sql(id))).collect();
+    Ok(outdated)
+}
+
+/// Both rules remove the oldest, counted from their end: what is too old, and what is too many.
+fn outdated_tasks(
+    connection: &Connection,
+    retention: Retention,
+    oldest_kept: Timestamp,
+    more: &mut bool,
+) -> Result<Vec<TaskId>> {
+    let totals = super::read::totals(connection)?;
+    let finished: u64 = State::ALL.iter().filter(|state| state.is_finished()).map(|state| totals[place(*state)]).sum();
+    let too_many = finished.saturating_sub(retention.finished_max);
+    let too_old = "SELECT id FROM tasks WHERE state >= 3 AND updated_at < ?1 ORDER BY updated_at, id LIMIT ?2";
+    let too_old = slice(connection, too_old, oldest_kept.as_millis(), more)?;
+    if too_many <= too_old.len() as u64 {
+        return Ok(too_old.into_iter().map(TaskId::from_u64).collect());
+    }
+    *more |= too_many > SLICE as u64;
+    let limit = usize::try_from(too_many).unwrap_or(SLICE).min(SLICE);
+    let oldest = "SELECT id FROM tasks WHERE state >= 3 ORDER BY updated_at, id LIMIT ?1";
+    let mut query = connection.prepare_cached(oldest).map_err(failed)?;
+    let rows = query.query_map([limit], |row| row.get(0).map(unsigned)).map_err(failed)?;
+    rows.map(|id| id.map(TaskId::from_u64).map_err(failed)).collect()
+}
+
+fn slice(connection: &Connection, query: &str, before: i64, more: &mut bool) -> Result<Vec<u64>> {
+    let mut query = connection.prepare_cached(query).map_err(failed)?;
+    let rows = query.query_map(params![before, SLICE + 1], |row| row.get(0).map(unsigned)).map_err(failed)?;
+    let mut ids = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?;
+    *more |= ids.len() > SLICE;
+    ids.truncate(SLICE);
+    Ok(ids)
+}

@@ -1,0 +1,285 @@
+//! The verbs that move tasks: each decides through [`transition`], writes changes down, and keeps the schedule in step.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::change::{AttemptEnd, Change, KindNumber, WorkerNumber};
+use super::command::{Carried, Reply, Taken};
+use super::schedule::{Ready, Running, WINDOW_MAX};
+use super::writer::{Parked, Round, Writer, transition_of};
+use crate::error::Result;
+use crate::id::TaskId;
+use crate::state::{Event, Standing, State, transition};
+use crate::store::Claim;
+use crate::store::ending::Ending;
+use crate::task::{End, Finish, Finished, Lease, Outcome, WorkerId};
+use crate::time::Timestamp;
+
+/// Half of a window is read at once; the other half is room for what is inserted before its last task.
+const FILL: usize = WINDOW_MAX / 2;
+
+impl Writer {
+    pub(super) fn kind(&mut self, round: &mut Round, name: &Arc<str>) -> Result<KindNumber> {
+        if let Some(number) = self.kinds.number(name) {
+            return Ok(number);
+        }
+        let number = self.kinds.add(Arc::clone(name));
+        self.apply(round, &Change::Kind { number, name: Arc::clone(name) })?;
+        Ok(number)
+    }
+
+    pub(super) fn worker(&mut self, round: &mut Round, worker: &WorkerId) -> Result<WorkerNumber> {
+        if let Some(number) = self.workers.number(worker.as_str()) {
+            return Ok(number);
+        }
+        let name: Arc<str> = worker.as_str().into();
+        let number = self.workers.add(Arc::clone(&name));
+        self.apply(round, &Change::Worker { number, name })?;
+        Ok(number)
+    }
+
+    /// Answers a claim, or parks it until something becomes due.
+    pub(super) fn claim_or_park(&mut self, round: &mut Round, claim: Claim, reply: Reply<Vec<Taken>>) -> Result<()> {
+        let claimed = self.kinds_of(round, &claim).and_then(|kinds| {
+            let mut taken = Vec::new();
+            self.take_due(round, &claim, &kinds, &mut taken)?;
+            Ok((kinds, taken))
+        });
+        let (kinds, taken) = match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                let _ = reply.send(Err(super::failure::again(&error)));
+                return Err(error);
+            }
+        };
+        if taken.is_empty() && claim.wait.is_zero() {
+            let _ = reply.send(Ok(taken));
+        } else {
+            // With something taken it is answered at the end of this very round.
+            self.parked.push(Parked { claim, kinds, reply, taken });
+        }
+        Ok(())
+    }
+
+    fn kinds_of(&mut self, round: &mut Round, claim: &Claim) -> Result<HashSet<KindNumber>> {
+        claim.kinds.iter().map(|name| self.kind(round, name)).collect()
+    }
+
+    /// Gives parked claims what became due in this round, or by the passing of time.
+    pub(super) fn serve_parked(&mut self, round: &mut Round) -> Result<()> {
+        let mut parked = std::mem::take(&mut self.parked);
+        let mut outcome = Ok(());
+        for waiting in &mut parked {
+            if outcome.is_ok() && waiting.room() > 0 {
+                outcome = self.take_due(round, &waiting.claim, &waiting.kinds, &mut waiting.taken);
+            }
+        }
+        self.parked = parked;
+        outcome
+    }
+
+    /// Claims what is due until the claim is full.
+    fn take_due(
+        &mut self,
+        round: &mut Round,
+        claim: &Claim,
+        kinds: &HashSet<KindNumber>,
+        taken: &mut Vec<Taken>,
+    ) -> Result<()> {
+        while taken.len() < claim.limit {
+            while let Some(level) = self.schedule.to_fill(kinds) {
+                let first = self.rows.ready_of_level(level, FILL)?;
+                let more = first.len() == FILL;
+                self.schedule.fill(level, first, more);
+            }
+            let Some(ready) = self.schedule.best_due(kinds, round.now) else { break };
+            let worker = self.worker(round, &claim.worker)?;
+            taken.push(self.start(round, ready, worker, claim.lease)?);
+        }
+        Ok(())
+    }
+
+    /// Begins an attempt of a task that waits.
+    fn start(&mut self, round: &mut Round, ready: Ready, worker: WorkerNumber, lease: Duration) -> Result<Taken> {
+        let from = ready.standing.state;
+        self.schedule.remove_ready(&ready);
+        let Ok(standing) = transition(ready.standing, Event::Claimed, round.now) else {
+            return Err(crate::Error::Corrupt(format!("task {} cannot be claimed though it is listed so", ready.id)));
+        };
+        let started = Ready { standing, ..ready };
+        let at = round.now;
+        self.apply(round, &Change::Start { task: ready.id, from, attempt: standing.attempt, worker, at })?;
+        let carried = self.recent.get(ready.submission);
+        Ok(self.note_started(round, started, Some(from), worker, lease, carried))
+    }
+
+    /// Notes in memory that a task runs.
+    pub(super) fn note_started(
+        &mut self,
+        round: &mut Round,
+        ready: Ready,
+        from: Option<State>,
+        worker: WorkerNumber,
+        lease: Duration,
+        carried: Option<Arc<Carried>>,
+    ) -> Taken {
+        let running = Running { ready, worker, lease_until: round.now.after(lease) };
+        self.schedule.add_running(running);
+        let at = round.now;
+        round.announce(|| transition_of(self, &ready, from, at, None));
+        Taken { running, kind: self.kinds.name(ready.kind), started_at: at, carried }
+    }
+
+    pub(super) fn renew(&mut self, round: &Round, leases: &[Lease], lease: Duration) -> Vec<bool> {
+        let until = round.now.after(lease);
+        let mut renew = |lease: &Lease| match self.schedule.running_mut(lease.task) {
+            Some(running) if running.ready.standing.attempt == lease.attempt => {
+                running.lease_until = until;
+                true
+            }
+            _ => false,
+        };
+        leases.iter().map(&mut renew).collect()
+    }
+
+    pub(super) fn finish(&mut self, round: &mut Round, finishes: Vec<Finish>) -> Result<Vec<Finished>> {
+        finishes.into_iter().map(|finish| self.finish_one(round, finish)).collect()
+    }
+
+    fn finish_one(&mut self, round: &mut Round, finish: Finish) -> Result<Finished> {
+        let Lease { task, attempt } = finish.lease;
+        let Some(running) = self.schedule.running(task).copied() else {
+            let is_known = self.rows.task(task)?.is_some();
+            return Ok(if is_known { Finished::LeaseLost } else { Finished::Unknown });
+        };
+        let ending = Ending::reported(&finish.end, attempt, round.now);
+        let Some(state) = self.end(round, &running, &ending)? else { return Ok(Finished::LeaseLost) };
+        if let End::Completed { result: Some(body), result_ttl } = finish.end {
+            let expires_at = round.now.after(result_ttl);
+            self.apply(round, &Change::Result { task, expires_at, body: body.into() })?;
+        }
+        Ok(Finished::Now(state))
+    }
+
+    /// Ends the running attempt, if it is the one that `ending` speaks of; answers where the task stands then.
+    fn end(&mut self, round: &mut Round, running: &Running, ending: &Ending) -> Result<Option<State>> {
+        let ready = running.ready;
+        let Ok(standing) = transition(ready.standing, ending.event, round.now) else { return Ok(None) };
+        let needs_previous = ending.outcome == Outcome::Released;
+        let previous = if needs_previous { self.rows.error_of(ready.id)? } else { None };
+        let lost = match ending.outcome {
+            Outcome::Lost => u64::from(self.rows.attempts_ended(ready.id, Outcome::Lost)?) + 1,
+            _ => 0,
+        };
+        let error = ending.task_error(standing.state, previous, lost);
+        let attempt = AttemptEnd { outcome: ending.outcome, error: ending.error.clone() };
+        let said = ending.error.as_ref().and(error.clone());
+        self.apply(round, &Change::End { task: ready.id, to: standing.into(), at: round.now, attempt, error })?;
+        self.schedule.remove_running(ready.id);
+        self.note_waiting(round, ready, standing, State::Running, said);
+        Ok(Some(standing.state))
+    }
+
+    /// Notes in memory where a task stands now that it does not run (any more).
+    fn note_waiting(
+        &mut self,
+        round: &mut Round,
+        before: Ready,
+        standing: Standing,
+        from: State,
+        error: Option<Arc<str>>,
+    ) {
+        let ready = Ready { standing, ..before };
+        if standing.state.is_claimable() {
+            self.schedule.add_ready(ready);
+            round.has_ready = true;
+        }
+        let at = round.now;
+        round.announce(|| transition_of(self, &ready, Some(from), at, error));
+    }
+
+    pub(super) fn release(&mut self, round: &mut Round, worker: &WorkerId) -> Result<u64> {
+        let Some(number) = self.workers.number(worker.as_str()) else { return Ok(0) };
+        let held = self.schedule.running_where(|running| running.worker == number);
+        self.end_all(round, &held, |attempt, now| Ending::reported(&End::Release, attempt, now))
+    }
+
+    pub(super) fn reclaim_expired(&mut self, round: &mut Round) -> Result<u64> {
+        let now = round.now;
+        let expired = self.schedule.running_where(|running| running.lease_until <= now);
+        self.end_all(round, &expired, |attempt, _| Ending::lost(attempt))
+    }
+
+    pub(super) fn end_all(
+        &mut self,
+        round: &mut Round,
+        running: &[Running],
+        ending: impl Fn(u32, Timestamp) -> Ending,
+    ) -> Result<u64> {
+        let mut ended = 0;
+        for running in running {
+            let ending = ending(running.ready.standing.attempt, round.now);
+            ended += u64::from(self.end(round, running, &ending)?.is_some());
+        }
+        Ok(ended)
+    }
+
+    pub(super) fn cancel(&mut self, round: &mut Round, tasks: Vec<TaskId>, reason: &Arc<str>) -> Result<Vec<TaskId>> {
+        let mut cancelled = Vec::new();
+        for task in tasks {
+            if self.cancel_one(round, task, reason)? {
+                cancelled.push(task);
+            }
+        }
+        Ok(cancelled)
+    }
+
+    fn cancel_one(&mut self, round: &mut Round, task: TaskId, reason: &Arc<str>) -> Result<bool> {
+        let Some(before) = self.ready_or_running(task)? else { return Ok(false) };
+        let Ok(standing) = transition(before.standing, Event::Cancelled, round.now) else { return Ok(false) };
+        let from = before.standing.state;
+        let (to, at, error) = (standing.into(), round.now, Some(Arc::clone(reason)));
+        let change = if from == State::Running {
+            let attempt = AttemptEnd { outcome: Outcome::Cancelled, error: error.clone() };
+            Change::End { task, to, at, attempt, error: error.clone() }
+        } else {
+            Change::Move { task, from, to, at, error: error.clone() }
+        };
+        self.apply(round, &change)?;
+        self.schedule.remove_running(task);
+        self.schedule.remove_ready(&before);
+        self.note_waiting(round, before, standing, from, error);
+        Ok(true)
+    }
+
+    pub(super) fn requeue(&mut self, round: &mut Round, tasks: Vec<TaskId>) -> Result<Vec<TaskId>> {
+        let mut requeued = Vec::new();
+        for task in tasks {
+            if self.requeue_one(round, task)? {
+                requeued.push(task);
+            }
+        }
+        Ok(requeued)
+    }
+
+    fn requeue_one(&mut self, round: &mut Round, task: TaskId) -> Result<bool> {
+        let Some(before) = self.ready_or_running(task)? else { return Ok(false) };
+        let Ok(standing) = transition(before.standing, Event::Requeued, round.now) else { return Ok(false) };
+        let from = before.standing.state;
+        self.apply(round, &Change::Move { task, from, to: standing.into(), at: round.now, error: None })?;
+        if from == State::Completed {
+            self.apply(round, &Change::ForgetResult { task })?;
+        }
+        self.schedule.remove_ready(&before);
+        self.note_waiting(round, before, standing, from, None);
+        Ok(true)
+    }
+
+    fn ready_or_running(&self, task: TaskId) -> Result<Option<Ready>> {
+        match self.schedule.running(task) {
+            Some(running) => Ok(Some(running.ready)),
+            None => self.rows.task(task),
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! The writer: the one thread that changes the rows.
+//!
+//! Each round takes all commands that wait, puts their changes into one transaction, commits once, and then answers
+//! them all. Nobody waits for a timer: an idle store commits at once, a busy one commits in large groups. The time is
+//! read once a round, here, and handed down.
+
+use std::collections::HashSet;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::block::Packer;
+use super::change::{Change, KindNumber};
+use super::checkpoint::Checkpoints;
+use super::command::{Command, Reply, Taken, Ticket};
+use super::commit::Commits;
+use super::failure::again;
+use super::names::Names;
+use super::recent::RecentPayloads;
+use super::rows::Rows;
+use super::schedule::{Running, Schedule};
+use crate::error::{Error, Result};
+use crate::events::{Events, Transition};
+use crate::id::IdGenerator;
+use crate::measure::CommitMeasures;
+use crate::state::State;
+use crate::store::Claim;
+use crate::store::ending::Ending;
+use crate::time::{Clock, Timestamp};
+
+/// How many commands one round takes at the most.
+const ROUND_COMMANDS_MAX: usize = 1_024;
+/// A task whose finish could not be committed has so long to be finished again.
+const LEASE_AFTER_FAILURE: Duration = Duration::from_secs(60);
+
+/// All that the writer's thread owns.
+pub(super) struct Writer {
+    pub(super) rows: Rows,
+    pub(super) schedule: Schedule,
+    pub(super) packer: Packer,
+    pub(super) ids: IdGenerator,
+    pub(super) kinds: Names,
+    pub(super) workers: Names,
+    pub(super) recent: RecentPayloads,
+    pub(super) parked: Vec<Parked>,
+    pub(super) clock: Clock,
+    pub(super) events: Events,
+    pub(super) measures: std::sync::Arc<CommitMeasures>,
+    pub(super) commits: Commits,
+    pub(super) checkpoints: Checkpoints,
+    /// The schedule could not be read back after a failure, and must be before anything else is done.
+    pub(super) is_stale: bool,
+}
+
+/// A claim that waits for something to become due.
+pub(super) struct Parked {
+    pub(super) claim: Claim,
+    pub(super) kinds: HashSet<KindNumber>,
+    pub(super) reply: Reply<Vec<Taken>>,
+    /// What it gets at the end of the round.
+    pub(super) taken: Vec<Taken>,
+}
+
+impl Parked {
+    pub(super) fn room(&self) -> usize {
+        if self.reply.is_closed() { 0 } else { self.claim.limit.saturating_sub(self.taken.len()) }
+    }
+}
+
+/// What one round has done so far.
+pub(super) struct Round {
+    pub(super) now: Timestamp,
+    is_open: bool,
+    answers: Vec<Answer>,
+    transitions: Vec<Transition>,
+    is_watched: bool,
+    /// Whether tasks became ready in this round, so that the best one must be looked for.
+    pub(super) has_ready: bool,
+}
+
+/// Sends an answer once it is known whether the round was committed.
+type Answer = Box<dyn FnOnce(Option<&Error>) + Send>;
+
+impl Round {
+    fn new(now: Timestamp, is_watched: bool) -> Self {
+        Self { now, is_open: false, answers: Vec::new(), transitions: Vec::new(), is_watched, has_ready: false }
+    }
+
+    /// Announces a transition once it is committed.
+    pub(super) fn announce(&mut self, transition: impl FnOnce() -> Transition) {
+        if self.is_watched {
+            self.transitions.push(transition());
+        }
+    }
+}
+
+enum Flow {
+    Continue,
+    Stop,
+}
+
+impl Writer {
+    /// Serves commands until the store is closed or nobody can call it any more.
+    pub(super) fn run(mut self, commands: &Receiver<Ticket>) {
+        let mut batch = Vec::new();
+        loop {
+            match self.next_command(commands) {
+                Ok(command) => batch.push(command),
+                Err(RecvTimeoutError::Timeout) => batch.push(Command::Tick),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            while batch.len() < ROUND_COMMANDS_MAX
+                && let Ok(ticket) = commands.try_recv()
+            {
+                batch.push(ticket.command);
+            }
+            if matches!(self.round(&mut batch), Flow::Stop) {
+                break;
+            }
+        }
+        self.checkpoints.finish(&self.rows);
+    }
+
+    /// Waits for a command, or until something that a parked claim waits for becomes due.
+    fn next_command(&self, commands: &Receiver<Ticket>) -> Result<Command, RecvTimeoutError> {
+        let next_due = self.parked.iter().filter_map(|parked| self.schedule.next_due(&parked.kinds)).min();
+        let ticket = match next_due {
+            Some(due) if !self.clock.is_manual() => {
+                // A little more, so that the clock's next millisecond has begun when we look.
+                commands.recv_timeout(due.since(self.clock.now()) + Duration::from_micros(500))?
+            }
+            _ => commands.recv().map_err(|_| RecvTimeoutError::Disconnected)?,
+        };
+        Ok(ticket.command)
+    }
+
+    fn round(&mut self, batch: &mut Vec<Command>) -> Flow {
+        let began = Instant::now();
+        let operations = batch.len();
+        let mut round = Round::new(self.clock.now(), self.events.has_listeners());
+        let is_durable = batch.iter().any(Command::is_durable);
+        let mut flow = Flow::Continue;
+        let mut outcome = self.prepare(is_durable);
+        for command in batch.drain(..) {
+            if matches!(command, Command::Close(_)) {
+                flow = Flow::Stop;
+            }
+            outcome = self.execute(&mut round, command, outcome);
+        }
+        let outcome = outcome.and_then(|()| self.serve_parked(&mut round)).and_then(|()| self.commit(&mut round));
+        if outcome.is_ok() && round.is_open {
+            self.measures.record(operations, began.elapsed());
+        }
+        self.conclude(round, outcome);
+        self.checkpoints.after_round(&self.rows);
+        flow
+    }
+
+    fn prepare(&mut self, is_durable: bool) -> Result<()> {
+        if self.is_stale {
+            self.reload()?;
+        }
+        self.commits.set_durable(&self.rows, is_durable)
+    }
+
+    /// Executes one command, unless the round has failed already; answers are sent at the round's end.
+    fn execute(&mut self, round: &mut Round, command: Command, so_far: Result<()>) -> Result<()> {
+        if let Err(error) = so_far {
+            refuse(command, &error);
+            return Err(error);
+        }
+        match command {
+            Command::Insert(submissions, reply) => {
+                let answer = self.insert(round, submissions);
+                settle(round, reply, answer)
+            }
+            Command::Append(submission, tasks, reply) => {
+                let answer = self.append(round, submission, tasks);
+                settle(round, reply, answer)
+            }
+            Command::Claim(claim, reply) => self.claim_or_park(round, claim, reply),
+            Command::Renew(leases, lease, reply) => {
+                let answer = self.renew(round, &leases, lease);
+                settle(round, reply, Ok(answer))
+            }
+            Command::Finish(finishes, reply) => {
+                let answer = self.finish(round, finishes);
+                settle(round, reply, answer)
+            }
+            Command::Release(worker, reply) => {
+                let answer = self.release(round, &worker);
+                settle(round, reply, answer)
+            }
+            Command::ReclaimExpired(reply) => {
+                let answer = self.reclaim_expired(round);
+                settle(round, reply, answer)
+            }
+            Command::Cancel(tasks, reason, reply) => {
+                let answer = self.cancel(round, tasks, &reason);
+                settle(round, reply, answer)
+            }
+            Command::Requeue(tasks, reply) => {
+                let answer = self.requeue(round, tasks);
+                settle(round, reply, answer)
+            }
+            Command::Purge(tasks, reply) => {
+                let answer = self.purge(round, tasks);
+                settle(round, reply, answer)
+            }
+            Command::Erase(submissions, reply) => {
+                let answer = self.erase(round, submissions);
+                settle(round, reply, answer)
+            }
+            Command::Prune(retention, outdated, reply) => {
+                let answer = self.prune(round, retention, outdated);
+                settle(round, reply, answer)
+            }
+            Command::Probe(reply) => {
+                let at = round.now;
+                let answer = self.apply(round, &Change::Probe { at });
+                settle(round, reply, answer)
+            }
+            Command::Tick => Ok(()),
+            Command::Close(reply) => settle(round, reply, Ok(())),
+        }
+    }
+
+    /// Writes a change down, in the round's transaction.
+    pub(super) fn apply(&mut self, round: &mut Round, change: &Change) -> Result<()> {
+        if !round.is_open {
+            self.rows.begin()?;
+            round.is_open = true;
+        }
+        self.rows.apply(change)
+    }
+
+    /// Writes the open block down.
+    pub(super) fn cut_block(&mut self, round: &mut Round) -> Result<()> {
+        match self.packer.cut()? {
+            Some(block) => self.apply(round, &Change::Block(block)),
+            None => Ok(()),
+        }
+    }
+
+    fn commit(&mut self, round: &mut Round) -> Result<()> {
+        self.cut_block(round)?;
+        if round.is_open { self.rows.commit() } else { Ok(()) }
+    }
+
+    /// Answers everybody: what was done, or why nothing was.
+    fn conclude(&mut self, round: Round, outcome: Result<()>) {
+        match outcome {
+            Ok(()) => {
+                for answer in round.answers {
+                    answer(None);
+                }
+                self.answer_parked();
+                for transition in round.transitions {
+                    self.events.announce(transition);
+                }
+            }
+            Err(error) => {
+                self.undo();
+                tracing::error!(%error, "a commit failed; nothing of it was kept");
+                for answer in round.answers {
+                    answer(Some(&error));
+                }
+            }
+        }
+    }
+
+    /// Makes rows and memory agree again after a failure.
+    fn undo(&mut self) {
+        self.rows.rollback();
+        self.packer.discard();
+        self.recent.clear();
+        for parked in &mut self.parked {
+            parked.taken.clear();
+        }
+        self.is_stale = true;
+        if let Err(error) = self.reload() {
+            tracing::error!(%error, "cannot read the schedule back; trying again with the next command");
+        }
+    }
+
+    /// Reads from the rows what is kept in memory. Leases that are known stay as they are.
+    pub(super) fn reload(&mut self) -> Result<()> {
+        let lease_until = self.clock.now().after(LEASE_AFTER_FAILURE);
+        self.kinds = Names::new(self.rows.names("kinds")?);
+        self.workers = Names::new(self.rows.names("workers")?);
+        let mut schedule = Schedule::new(self.rows.levels()?);
+        for (ready, worker) in self.rows.running()? {
+            let known = self.schedule.running(ready.id).filter(|known| known.ready == ready);
+            schedule.add_running(known.copied().unwrap_or(Running { ready, worker, lease_until }));
+        }
+        self.schedule = schedule;
+        self.is_stale = false;
+        Ok(())
+    }
+
+    /// Retries what a crash cut off: everything whose row says that it runs. For use before the first command.
+    pub(super) fn retry_all_running(&mut self) -> Result<u64> {
+        let mut round = Round::new(self.clock.now(), false);
+        self.commits.set_durable(&self.rows, true)?;
+        let cut_off = self.schedule.running_where(|_| true);
+        let retried = self.end_all(&mut round, &cut_off, |attempt, _| Ending::lost(attempt))?;
+        self.commit(&mut round)?;
+        Ok(retried)
+    }
+
+    /// Gives parked claims what they got, and forgets those that nobody waits for any more.
+    fn answer_parked(&mut self) {
+        for parked in std::mem::take(&mut self.parked) {
+            if !parked.taken.is_empty() {
+                // Should the claimer be gone by now, its guard or the lease's end gives the tasks back.
+                let _ = parked.reply.send(Ok(parked.taken));
+            } else if !parked.reply.is_closed() {
+                self.parked.push(parked);
+            }
+        }
+    }
+}
+
+/// Sends the answer at the end of the round. What is wrong with the command alone does not fail the round.
+fn settle<T: Send + 'static>(round: &mut Round, reply: Reply<T>, answer: Result<T>) -> Result<()> {
+    match answer {
+        Ok(answer) => {
+            round.answers.push(Box::new(move |failure: Option<&Error>| {
+                // A caller that is gone does not want to know.
+                let _ = reply.send(failure.map_or(Ok(answer), |error| Err(again(error))));
+            }));
+            Ok(())
+        }
+        Err(Error::Invalid(text)) => {
+            let _ = reply.send(Err(Error::Invalid(text)));
+            Ok(())
+        }
+        Err(error) => {
+            let _ = reply.send(Err(again(&error)));
+            Err(error)
+        }
+    }
+}
+
+/// Answers a command with the error that failed its round.
+fn refuse(command: Command, error: &Error) {
+    fn send<T>(reply: Reply<T>, error: &Error) {
+        let _ = reply.send(Err(again(error)));
+    }
+    match command {
+        Command::Insert(_, reply) => send(reply, error),
+        Command::Append(_, _, reply) => send(reply, error),
+        Command::Claim(_, reply) => send(reply, error),
+        Command::Renew(_, _, reply) => send(reply, error),
+        Command::Finish(_, reply) => send(reply, error),
+        Command::Release(_, reply) | Command::ReclaimExpired(reply) => send(reply, error),
+        Command::Cancel(_, _, reply) | Command::Requeue(_, reply) | Command::Purge(_, reply) => send(reply, error),
+        Command::Erase(_, reply) => send(reply, error),
+        Command::Prune(_, _, reply) => send(reply, error),
+        Command::Probe(reply) | Command::Close(reply) => send(reply, error),
+        Command::Tick => {}
+    }
+}
+
+/// A transition of a task that is in memory.
+pub(super) fn transition_of(
+    writer: &Writer,
+    ready: &super::schedule::Ready,
+    from: Option<State>,
+    at: Timestamp,
+    error: Option<std::sync::Arc<str>>,
+) -> Transition {
+    Transition {
+        task: ready.id,
+        submission: ready.submission,
+        kind: writer.kinds.name(ready.kind),
+        from,
+        to: ready.standing.state,
+        attempt: ready.standing.attempt,
+        at,
+        error,
+    }
+}

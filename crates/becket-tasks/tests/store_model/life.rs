@@ -1,0 +1,146 @@
+//! What may happen to a store: any verb, with any argument, at any time, and a clock that jumps.
+
+use std::time::Duration;
+
+use becket_tasks::Timestamp;
+use becket_tasks::query::Retention;
+use becket_tasks::submission::{Due, NewTask, Start, Submission};
+use becket_tasks::task::{End, WorkerId};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// 2026-01-01T00:00:00Z: when each life begins.
+pub(crate) const BIRTH: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+/// One step. Tasks, submissions and leases are named by number: the n-th that the store gave out, counted round.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Insert(Vec<Submission>),
+    Append(usize, Vec<NewTask>),
+    Claim {
+        worker: WorkerId,
+        kinds: Vec<&'static str>,
+        limit: usize,
+        lease: Duration,
+    },
+    Renew(Vec<usize>, Duration),
+    Finish(Vec<(usize, End)>),
+    Release(WorkerId),
+    ReclaimExpired,
+    Cancel(Vec<usize>),
+    Requeue(Vec<usize>),
+    Purge(Vec<usize>),
+    Erase(Vec<usize>),
+    Prune(Retention),
+    Probe,
+    /// The clock jumps by so many seconds.
+    Jump(i64),
+    /// Everything that can be asked is asked.
+    Look,
+}
+
+/// A whole life. It begins with something to live on.
+pub(crate) fn life() -> impl Strategy<Value = Vec<Step>> {
+    let first = prop::collection::vec(submission(), 1..5).prop_map(Step::Insert);
+    (first, prop::collection::vec(step(), 1..60)).prop_map(|(first, rest)| std::iter::once(first).chain(rest).collect())
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => prop::collection::vec(submission(), 0..4).prop_map(Step::Insert),
+        1 => (any::<usize>(), prop::collection::vec(task(), 0..3)).prop_map(|(n, tasks)| Step::Append(n, tasks)),
+        6 => claim(),
+        2 => (numbers(), secs(30)).prop_map(|(leases, lease)| Step::Renew(leases, lease)),
+        6 => prop::collection::vec((any::<usize>(), end()), 0..5).prop_map(Step::Finish),
+        1 => worker().prop_map(Step::Release),
+        3 => Just(Step::ReclaimExpired),
+        2 => numbers().prop_map(Step::Cancel),
+        2 => numbers().prop_map(Step::Requeue),
+        2 => numbers().prop_map(Step::Purge),
+        1 => numbers().prop_map(Step::Erase),
+        2 => retention().prop_map(Step::Prune),
+        1 => Just(Step::Probe),
+        4 => (-30..60_i64).prop_map(Step::Jump),
+        1 => Just(Step::Look),
+    ]
+}
+
+fn submission() -> impl Strategy<Value = Submission> {
+    let labels = (select(vec!["a", "b"]), select(vec!["push", "issues"]), select(vec![None, Some("opened")]));
+    let key = select(vec![None, Some("1"), Some("2"), Some("3"), Some("4")]);
+    let tasks = prop::collection::vec(task(), 0..4);
+    (labels, key, 0..300_usize, tasks).prop_map(|((source, event, action), key, size, tasks)| Submission {
+        source: source.into(),
+        event: event.into(),
+        action: action.map(Into::into),
+        key: key.map(Into::into),
+        meta: vec![b'm'; size % 7].into(),
+        payload: vec![b'p'; size].into(),
+        tasks,
+    })
+}
+
+fn task() -> impl Strategy<Value = NewTask> {
+    let start = prop::option::weighted(0.2, (worker(), secs(30)).prop_map(|(worker, lease)| Start { worker, lease }));
+    (kind(), -1..=1_i8, 0..6_u32, due(), start).prop_map(|(kind, priority, max_attempts, due, start)| NewTask {
+        kind: kind.into(),
+        priority,
+        max_attempts,
+        due,
+        start,
+    })
+}
+
+fn claim() -> impl Strategy<Value = Step> {
+    (worker(), kinds(), 0..8_usize, secs(30)).prop_map(|(worker, kinds, limit, lease)| Step::Claim {
+        worker,
+        kinds,
+        limit,
+        lease,
+    })
+}
+
+fn end() -> impl Strategy<Value = End> {
+    prop_oneof![
+        2 => (prop::option::of(Just("result".into())), secs(40))
+            .prop_map(|(result, result_ttl)| End::Completed { result, result_ttl }),
+        2 => due().prop_map(|due| End::Retry { due, error: "it went wrong".into() }),
+        1 => Just(End::GiveUp { error: "it is no use".into() }),
+        1 => due().prop_map(|due| End::Park { due, reason: "rate limit".into() }),
+        1 => Just(End::Release),
+    ]
+}
+
+fn retention() -> impl Strategy<Value = Retention> {
+    let age = select(vec![Duration::ZERO, Duration::from_secs(5), Duration::from_secs(40), Duration::MAX]);
+    (age, select(vec![0, 1, 4, u64::MAX])).prop_map(|(age, finished_max)| Retention { age, finished_max })
+}
+
+fn due() -> impl Strategy<Value = Due> {
+    prop_oneof![
+        3 => Just(Due::Now),
+        2 => secs(30).prop_map(Due::After),
+        1 => (-60..60_i64).prop_map(|secs| Due::At(Timestamp::from_millis(BIRTH.as_millis() + secs * 1_000))),
+    ]
+}
+
+fn secs(below: u64) -> impl Strategy<Value = Duration> {
+    (0..below).prop_map(Duration::from_secs)
+}
+
+fn kind() -> impl Strategy<Value = &'static str> {
+    select(vec!["x", "y", "z"])
+}
+
+/// Mostly all of them, as a worker asks for.
+fn kinds() -> impl Strategy<Value = Vec<&'static str>> {
+    prop_oneof![2 => Just(vec!["x", "y", "z"]), 1 => prop::collection::vec(kind(), 0..3)]
+}
+
+fn worker() -> impl Strategy<Value = WorkerId> {
+    select(vec!["w1", "w2"]).prop_map(WorkerId::new)
+}
+
+fn numbers() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(any::<usize>(), 0..5)
+}

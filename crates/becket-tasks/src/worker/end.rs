@@ -9,9 +9,9 @@ use super::lease::StopReason;
 use crate::engine::Ended;
 use crate::registry::Policy;
 use crate::retry::{Follow, TaskError};
-use crate::state::{self, Event, Standing, State};
-use crate::task::{Claimed, End, Outcome};
-use crate::time::Timestamp;
+use crate::state::{self, Standing, State};
+use crate::store::ending::Ending;
+use crate::task::{Claimed, End};
 
 /// The longest error text that is kept, in bytes.
 const ERROR_BYTES_MAX: usize = 4_096;
@@ -87,34 +87,18 @@ pub(crate) fn ended(task: &Claimed, end: Option<&End>) -> Ended {
         let error = Some("the attempt no longer held the task".into());
         return Ended { state: State::Cancelled, result: None, error };
     };
-    let attempt = task.attempt;
     // When the next attempt is due makes no difference to the state.
-    let (event, result, error) = match end {
-        End::Completed { result, .. } => (Event::Succeeded { attempt }, result.clone(), None),
-        End::Retry { error, .. } => (Event::Erred { attempt, retry_at: Timestamp::MAX }, None, Some(error)),
-        End::GiveUp { error } => (Event::GaveUp { attempt }, None, Some(error)),
-        End::Park { reason, .. } => (Event::Parked { attempt, until: Timestamp::MAX }, None, Some(reason)),
-        End::Release => (Event::Released { attempt }, None, None),
-    };
+    let ending = Ending::reported(end, task.attempt, task.started_at);
     let standing = Standing {
         state: State::Running,
-        attempt,
-        spared: attempt.saturating_sub(task.attempts_counted),
+        attempt: task.attempt,
+        spared: task.attempt.saturating_sub(task.attempts_counted),
         max_attempts: task.max_attempts,
         run_at: task.run_at,
     };
-    let state = state::transition(standing, event, task.started_at).map_or(State::Cancelled, |after| after.state);
-    Ended { state, result, error: error.cloned() }
-}
-
-/// How the attempt counts.
-pub(crate) fn outcome_of(end: &End) -> Outcome {
-    match end {
-        End::Completed { .. } => Outcome::Completed,
-        End::Retry { .. } | End::GiveUp { .. } => Outcome::Failed,
-        End::Park { .. } => Outcome::Parked,
-        End::Release => Outcome::Released,
-    }
+    let after = state::transition(standing, ending.event, task.started_at);
+    let result = if let End::Completed { result, .. } = end { result.clone() } else { None };
+    Ended { state: after.map_or(State::Cancelled, |after| after.state), result, error: ending.error }
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use super::outage::{Outage, no_answer};
 use super::{STORE_DEADLINE, Worker};
 use crate::error::{Error, Result};
 use crate::state::State;
+use crate::store::ending::Ending;
 use crate::task::{Finish, Finished, Lease, Outcome};
-use crate::worker::end::outcome_of;
 
 /// How many ends may be on their way; while there are that many, no slot becomes free.
 pub(crate) const BACKLOG_MAX: usize = 4_096;
@@ -77,10 +77,12 @@ async fn commit_or_refuse(worker: &Worker, batch: &[Finish], outage: &mut Outage
 
 fn settle(worker: &Worker, batch: &[Finish], answers: &[Finished]) {
     worker.leases.forget(batch.iter().map(|finish| finish.lease));
+    let now = worker.store.clock().now();
     for (finish, answer) in batch.iter().zip(answers) {
         match answer {
             Finished::Now(state) => {
-                worker.measures.attempt_ended(outcome_of(&finish.end));
+                let ending = Ending::reported(&finish.end, finish.lease.attempt, now);
+                worker.measures.attempt_ended(ending.outcome);
                 if *state == State::Retrying {
                     worker.measures.retried();
                 }

@@ -1,0 +1,14 @@
+//! The engine from end to end, over the store in memory. What is said of the engine in the README has its test here.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail anywhere")]
+
+mod client;
+mod dispatch;
+mod inline;
+mod isolation;
+mod lease;
+mod outage;
+mod retries;
+mod shutdown;
+mod store;
+mod world;

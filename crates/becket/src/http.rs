@@ -5,6 +5,7 @@
 
 pub mod access;
 pub(crate) mod answer;
+pub mod api;
 pub(crate) mod ingest;
 pub mod kept;
 pub mod metrics;

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToResponse, ToSchema};
 
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -20,8 +20,9 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 const RETRY_LATER: Duration = Duration::from_secs(5);
 
 /// One error response.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema, ToResponse)]
 #[schema(title = "Problem", description = "Problem details after RFC 9457.")]
+#[response(description = "A problem, after RFC 9457.", content_type = "application/problem+json")]
 pub struct Problem {
     /// A URI that names the kind of problem; `about:blank` where the status says it all.
     #[serde(rename = "type")]

@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub panics: u64,
     /// Attempts that ran out of time.
     pub timeouts: u64,
+    /// Handlers that run now in this process.
+    pub handlers_running: u64,
     /// Resident memory in bytes.
     pub resident_bytes: Option<u64>,
 }
@@ -193,6 +195,7 @@ mod tests {
             retries: 2,
             panics: 1,
             timeouts: 1,
+            handlers_running: 4,
             resident_bytes: Some(26_624),
         };
         let page = Metrics::new().render(snapshot);
@@ -205,6 +208,7 @@ mod tests {
             "becket_retries_total 2",
             "becket_panics_total 1",
             "becket_timeouts_total 1",
+            "becket_handlers_running 4",
             "# UNIT becket_store_commit_seconds seconds",
             "becket_store_commit_size_operations_bucket{le=\"2.0\"} 0",
             "becket_store_commit_size_operations_bucket{le=\"4.0\"} 1",

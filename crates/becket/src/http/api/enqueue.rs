@@ -1,0 +1,143 @@
+//! Enqueueing a task by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use becket_tasks::{Due, NewTask, Submission, TaskDetail, Timestamp};
+use bytes::Bytes;
+use http::header::LOCATION;
+use http::{HeaderName, StatusCode, Uri};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::body::Body;
+use super::tasks::gone;
+use super::views::TaskDetailView;
+use super::{Api, Shared};
+use crate::http::problem::Problem;
+
+/// The source of what is enqueued by hand.
+const SOURCE: &str = "api";
+/// The longest key, in bytes; as long as a sender's id may be.
+const KEY_BYTES_MAX: usize = 256;
+/// As many as a route's `retries` allow.
+const MAX_ATTEMPTS_MAX: u32 = 101;
+
+/// A task to be run.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Enqueue {
+    /// Chooses the handler.
+    #[schema(example = "reindex")]
+    kind: String,
+    /// What the handler gets as its payload. Default: `null`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>, example = json!({"repository": "octo/repo"}))]
+    args: Option<Box<RawValue>>,
+    /// Higher runs first among what is due. Default: the handler's.
+    #[schema(value_type = Option<i32>, minimum = -128, maximum = 127)]
+    priority: Option<i8>,
+    /// When to run it. Default: at once. Not together with `delay`.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    run_at: Option<Timestamp>,
+    /// How long to wait before running it, with a unit. Not together with `run_at`.
+    #[serde(default, deserialize_with = "duration")]
+    #[schema(value_type = Option<String>, example = "30s")]
+    delay: Option<Duration>,
+    /// How many attempts may fail before the task does. Default: the handler's.
+    #[schema(minimum = 1, maximum = 101)]
+    max_attempts: Option<u32>,
+    /// A second task with the same key is not accepted; the first one is answered. 1 to 256 visible ASCII characters.
+    #[schema(example = "nightly-2026-11-22")]
+    key: Option<String>,
+}
+
+/// Accepts a task; answers once it is durable.
+#[utoipa::path(post, path = "/api/v1/tasks", tag = "tasks", operation_id = "enqueue_task", request_body = Enqueue,
+    responses(
+        (status = 202, description = "The task; `Location` leads to it.", body = TaskDetailView),
+        (status = 200, description = "The task that was accepted with this key before.", body = TaskDetailView),
+        (status = "default", response = Problem),
+    ))]
+pub(super) async fn enqueue(
+    State(api): State<Shared>,
+    uri: Uri,
+    Body(enqueue): Body<Enqueue>,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<TaskDetailView>), Problem> {
+    let (status, task) = accept(&api, enqueue).await.map_err(|problem| problem.at(uri.path()))?;
+    let location = format!("/api/v1/tasks/{}", task.task.id);
+    Ok((status, [(LOCATION, location)], Json(task.into())))
+}
+
+async fn accept(api: &Api, enqueue: Enqueue) -> Result<(StatusCode, TaskDetail), Problem> {
+    let planned =
+        api.client().new_task(&enqueue.kind).ok_or_else(|| unknown_kind(&enqueue.kind, &api.context.kinds))?;
+    let inserted = api.client().submit(enqueue.into_submission(planned)?).await?;
+    let pruned = || Problem::conflict("a task with this key was accepted before, and is not kept any more");
+    let task = *inserted.tasks.first().ok_or_else(pruned)?;
+    let detail = api.store().task(task).await?.ok_or_else(gone)?;
+    Ok((if inserted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED }, detail))
+}
+
+fn unknown_kind(kind: &str, kinds: &[Arc<str>]) -> Problem {
+    let known = if kinds.is_empty() { "there are none".to_owned() } else { format!("there are {}", kinds.join(", ")) };
+    let shown: String = kind.chars().take(100).collect();
+    Problem::unprocessable(format!("kind: no handler is registered for `{shown}`; {known}"))
+}
+
+impl Enqueue {
+    fn into_submission(self, planned: NewTask) -> Result<Submission, Problem> {
+        self.check()?;
+        let task = NewTask {
+            priority: self.priority.unwrap_or(planned.priority),
+            max_attempts: self.max_attempts.unwrap_or(planned.max_attempts),
+            due: self.due(),
+            ..planned
+        };
+        let args = self.args.unwrap_or_else(|| RawValue::NULL.to_owned());
+        Ok(Submission {
+            source: SOURCE.into(),
+            event: Arc::clone(&task.kind),
+            action: None,
+            key: self.key.map(Into::into),
+            meta: Bytes::new(),
+            payload: Bytes::copy_from_slice(args.get().as_bytes()),
+            tasks: vec![task],
+        })
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        if self.run_at.is_some() && self.delay.is_some() {
+            return Err(Problem::unprocessable("delay: cannot be given together with run_at"));
+        }
+        if self.max_attempts.is_some_and(|attempts| !(1..=MAX_ATTEMPTS_MAX).contains(&attempts)) {
+            return Err(Problem::unprocessable(format!(
+                "max_attempts: not a whole number from 1 to {MAX_ATTEMPTS_MAX}"
+            )));
+        }
+        let is_key =
+            |key: &String| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+        if self.key.as_ref().is_some_and(|key| !is_key(key)) {
+            return Err(Problem::unprocessable("key: not 1 to 256 visible ASCII characters"));
+        }
+        Ok(())
+    }
+
+    fn due(&self) -> Due {
+        match (self.run_at, self.delay) {
+            (Some(time), _) => Due::At(time),
+            (None, Some(delay)) => Due::After(delay),
+            (None, None) => Due::Now,
+        }
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    humantime::parse_duration(&text)
+        .map(Some)
+        .map_err(|_| de::Error::custom(format_args!("`{text}` is not a duration with a unit, such as \"30s\"")))
+}

@@ -68,6 +68,7 @@ macro_rules! store_conformance {
                 parked_claim_is_answered_by_an_insert,
                 parked_claim_is_answered_by_a_requeue,
                 parked_claim_is_answered_when_a_retry_becomes_due,
+                parked_claim_is_answered_when_the_clock_jumps_forwards,
                 parked_claim_ends_empty_when_nothing_comes,
                 every_one_of_many_parked_claims_is_answered,
             },

@@ -59,8 +59,8 @@ const WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
 pub struct MemoryStore {
     /// `None` once closed.
     rows: Mutex<Option<Rows>>,
-    /// Told of every change, and by [`MemoryStore::wake`].
-    changed: Notify,
+    /// Told when a parked claim should look again: after a change, and when a manual clock was set.
+    changed: Arc<Notify>,
     clock: Clock,
     events: Events,
     measures: CommitMeasures,
@@ -83,16 +83,24 @@ impl MemoryStore {
     /// An empty store that reads the time from `clock` and makes the ids of `node`.
     #[must_use]
     pub fn new(clock: Clock, node: u64, limits: Limits) -> Self {
+        let changed = Arc::new(Notify::new());
+        let parked = Arc::downgrade(&changed);
+        clock.on_set(move || {
+            parked.upgrade().is_some_and(|parked| {
+                parked.notify_waiters();
+                true
+            })
+        });
         Self {
             rows: Mutex::new(Some(Rows::new(IdGenerator::new(node, 0), limits))),
-            changed: Notify::new(),
+            changed,
             clock,
             events: Events::default(),
             measures: CommitMeasures::default(),
         }
     }
 
-    /// Makes parked claims look again; for tests that moved a manual clock, which nothing else tells them of.
+    /// Makes parked claims look again. Changes do so by themselves, and so does a manual clock that is set.
     pub fn wake(&self) {
         self.changed.notify_waiters();
     }
@@ -134,7 +142,7 @@ impl MemoryStore {
             changed.as_mut().enable();
 
             let claimed = self.change(1, |rows, now, log| rows.claim(&claim, now, log))?;
-            if !claimed.is_empty() || tokio::time::Instant::now() >= deadline {
+            if !claimed.is_empty() || claim.limit == 0 || tokio::time::Instant::now() >= deadline {
                 return Ok(claimed);
             }
             let pause = self.look(|rows, now| rows.next_due(&claim.kinds).map(|due| due.since(now).min(RECHECK)))?;

@@ -139,6 +139,19 @@ pub async fn parked_claim_is_answered_when_a_retry_becomes_due(factory: &dyn Fac
     assert!(claimed[0].started_at >= due);
 }
 
+/// A machine that slept wakes up late: what became due meanwhile is claimed.
+pub async fn parked_claim_is_answered_when_the_clock_jumps_forwards(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let id = world.add(NewTask { due: Due::After(HOUR), ..task("work") }).await;
+    let jump = async {
+        // The claim is polled first, and parks.
+        tokio::task::yield_now().await;
+        world.clock.advance(HOUR);
+    };
+    let (claimed, ()) = soon(async { tokio::join!(world.claim(parked("w")), jump) }).await;
+    assert_eq!(claimed.unwrap()[0].id, id);
+}
+
 /// An empty answer after the time asked for, though other work is there.
 pub async fn parked_claim_ends_empty_when_nothing_comes(factory: &dyn Factory) {
     let world = World::in_real_time(factory).await;

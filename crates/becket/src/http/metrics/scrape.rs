@@ -95,6 +95,7 @@ impl Snapshot {
         ] {
             page.single(name, help, None, &ConstCounter::new(count))?;
         }
+        page.single("handlers_running", "Handlers that run now in this process", None, &gauge(self.handlers_running))?;
         page.histogram(
             "processing",
             "How long an attempt's handler ran",

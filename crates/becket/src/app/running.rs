@@ -10,17 +10,20 @@ use becket_tasks::query::Retention;
 use becket_tasks::{Client, Engine, EngineOptions, ShutdownReport};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::plan::{self, Plan};
+use super::replay::Replayer;
 use super::store::Opened;
 use super::{App, StartError};
 use crate::config::Config;
+use crate::http::api::{self, ApiContext};
 use crate::http::ingest::{self, Ingest};
 use crate::http::metrics::Metrics;
 use crate::http::rejections::RejectionLog;
 use crate::http::server::{self, Stop};
 
-/// How long after the last task ended its answer may take to leave.
+/// How long after the grace period the last answers may take to leave.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// A server that works. Dropping it leaves it working until the runtime ends.
@@ -37,6 +40,7 @@ pub struct Mounted {
     engine: Engine,
     opened: Opened,
     grace: Duration,
+    stopping: CancellationToken,
 }
 
 pub(super) async fn mount(app: App) -> Result<(Router, Mounted), StartError> {
@@ -54,7 +58,7 @@ pub(super) async fn start(app: App) -> Result<Running, StartError> {
     let address = listener.local_addr().map_err(cannot_listen)?;
 
     let (router, mounted) = launch(plan).await?;
-    let stop = Stop::default();
+    let stop = Stop { drain: mounted.stopping.clone(), abort: CancellationToken::new() };
     let server = tokio::spawn(server::serve(listener, router, limits, stop.clone()));
     let store = mounted.opened.store.description();
     tracing::info!(%address, store = store.kind, durability = store.durability.as_str(), "listening");
@@ -64,15 +68,27 @@ pub(super) async fn start(app: App) -> Result<Running, StartError> {
 async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
     let Plan { config, store, sources, registry, routes, .. } = plan;
     let opened = store.open().await?;
+    let kinds = registry.kinds();
     let started = Engine::start(Arc::clone(&opened.store), registry, engine_options(&config)).await;
     let engine = started.map_err(StartError::Engine)?;
     let (routes, metrics) = (Arc::new(routes), Arc::new(Metrics::new()));
     let rejections = Arc::new(RejectionLog::new());
     let limits =
         ingest::Limits { body_timeout: config.server.body_timeout, inline_deadline: config.server.inline_deadline };
+    let stopping = CancellationToken::new();
+    let api = ApiContext {
+        store: Arc::clone(&opened.store),
+        engine: engine.clone(),
+        kinds,
+        replay: Arc::new(Replayer { store: Arc::clone(&opened.store), routes: Arc::clone(&routes) }),
+        admin_token: config.admin.token.clone(),
+        metrics: Arc::clone(&metrics),
+        rejections: Arc::clone(&rejections),
+        shutdown: stopping.clone(),
+    };
     let ingest = Ingest::new(engine.clone(), routes, sources, &metrics, rejections, limits);
-    let router = ingest.into_router();
-    Ok((router, Mounted { engine, opened, grace: config.server.shutdown_grace }))
+    let router = ingest.into_router().merge(api::router(api));
+    Ok((router, Mounted { engine, opened, grace: config.server.shutdown_grace, stopping }))
 }
 
 fn engine_options(config: &Config) -> EngineOptions {
@@ -101,6 +117,7 @@ impl Mounted {
     /// Lets running tasks end within `server.shutdown_grace`, gives the rest back, and closes the store if it was
     /// opened here.
     pub async fn shutdown(self) -> ShutdownReport {
+        self.stopping.cancel();
         let report = self.engine.shutdown(self.grace).await;
         self.close().await;
         report
@@ -145,12 +162,14 @@ impl Running {
     pub async fn shutdown(self) -> ShutdownReport {
         let Self { mounted, stop, mut server, .. } = self;
         stop.drain.cancel();
-        let report = mounted.engine.shutdown(mounted.grace).await;
-        if tokio::time::timeout(FLUSH, &mut server).await.is_err() {
-            stop.abort.cancel();
-            // A server that panicked has no connections left.
-            let _ = server.await;
-        }
+        let draining = async {
+            if tokio::time::timeout(mounted.grace + FLUSH, &mut server).await.is_err() {
+                stop.abort.cancel();
+                // A server that panicked has no connections left.
+                let _ = server.await;
+            }
+        };
+        let (report, ()) = tokio::join!(mounted.engine.shutdown(mounted.grace), draining);
         mounted.close().await;
         report
     }

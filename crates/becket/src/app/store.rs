@@ -104,8 +104,9 @@ impl StoreChoice {
 
 #[cfg(feature = "sqlite")]
 async fn open_sqlite(path: PathBuf, durability: Durability) -> becket_tasks::Result<Arc<dyn Store>> {
-    let _ = (path, durability);
-    Err(becket_tasks::Error::Closed)
+    use becket_tasks::store::sqlite::{SqliteOptions, SqliteStore};
+    let options = SqliteOptions { durability, ..SqliteOptions::new(path) };
+    Ok(Arc::new(SqliteStore::open(options).await?))
 }
 
 #[cfg(not(feature = "sqlite"))]

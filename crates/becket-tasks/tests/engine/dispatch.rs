@@ -145,3 +145,15 @@ async fn maintenance_prunes_what_is_older_than_the_retention() {
     live.store.prune.called(2).await;
     assert_eq!(live.client.get(task).await.unwrap(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn quick_tasks_are_claimed_and_ended_many_at_a_time() {
+    let live = World::new().task("quick", |_| async { Ok(1) }).start().await;
+    let tasks = live.client.submit(submission("many", &["quick"; 5_000])).await.unwrap().tasks;
+    for task in tasks {
+        live.client.wait(task).await.unwrap();
+    }
+    let (claims, commits) = (live.store.claim.calls(), live.store.finish.calls());
+    // This store commits at once; one that takes its time gets more ends a commit.
+    assert!(claims < 100 && commits < 500, "{claims} claims and {commits} commits");
+}

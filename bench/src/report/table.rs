@@ -58,9 +58,12 @@ fn heading(report: &Report) -> String {
     if disk::is_memory(file_system) {
         line(&mut text, "FILES IN MEMORY: fdatasync does nothing here. Choose a folder on a disk with --dir.");
     }
-    let route = if report.route { "each delivery also runs a task" } else { "no route: deliveries are only kept" };
-    line(&mut text, &format!("{cores} cores shared with the load generator; {file_system}; becket: {route}"));
+    line(&mut text, &format!("{cores} cores shared with the load generator; {file_system}"));
     line(&mut text, &format!("{rounds} rounds of {} s a row, servers in turns", duration.as_secs_f64()));
+    if report.legs.iter().any(|leg| leg.server == Kind::Becket) {
+        let route = if report.route { "each delivery also runs a task" } else { "no route: deliveries are only kept" };
+        line(&mut text, &format!("becket: {route}"));
+    }
     text
 }
 

@@ -8,6 +8,8 @@
 mod life;
 #[path = "store_model/side.rs"]
 mod side;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::sync::Arc;
 
@@ -80,4 +82,10 @@ impl Factory for OtherNode {
 #[test]
 fn random_lives_keep_the_invariants_and_depend_on_no_id() {
     compare(|| Box::new(MemoryFactory), || Box::new(OtherNode));
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn sqlite_store_answers_as_the_memory_store_does() {
+    compare(|| Box::new(MemoryFactory), || Box::new(sqlite::SqliteFactory::new()));
 }

@@ -74,6 +74,18 @@ pub struct PatternError {
     why: &'static str,
 }
 
+impl PatternError {
+    /// What is wrong with it, and what to write.
+    pub(crate) const fn why(&self) -> &'static str {
+        self.why
+    }
+
+    /// The text.
+    pub(crate) fn pattern(&self) -> &str {
+        &self.pattern
+    }
+}
+
 impl FromStr for Pattern {
     type Err = PatternError;
 

@@ -67,18 +67,22 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
 
 fn from_registration(given: Registration, mistakes: &mut Vec<Mistake>) -> Named {
     let Registration { patterns: texts, mut handler } = given;
+    // A closure has no name of its own.
+    let kind = handler.name.take().unwrap_or_else(|| texts.join("+"));
     if texts.is_empty() {
-        mistakes.push(Mistake::new("a handler has an empty list of patterns", "name the events that it wants"));
+        let what = format!("the handler `{kind}` has an empty list of patterns");
+        mistakes.push(Mistake::new(what, "name the events that it wants"));
     }
     let mut patterns = Vec::with_capacity(texts.len());
     for text in &texts {
         match text.parse::<Pattern>() {
             Ok(pattern) => patterns.push(pattern),
-            Err(error) => mistakes.push(Mistake::new(error.to_string(), "see the documentation of `App::on`")),
+            Err(error) => {
+                let what = format!("the handler `{kind}` is for `{}`, which is not a pattern", error.pattern());
+                mistakes.push(Mistake::new(what, error.why()));
+            }
         }
     }
-    // A closure has no name of its own.
-    let kind = handler.name.take().unwrap_or_else(|| texts.join("+"));
     Named { kind, wanted: Some(Wanted { patterns, source: None }), handler }
 }
 

@@ -9,8 +9,8 @@ use super::Mistake;
 use super::plan::Named;
 use crate::config::{self, Route, Target};
 use crate::handler::{Configured, RunTask};
-use crate::route::Pattern;
 use crate::route::table::Wanted;
+use crate::route::{Pattern, PatternError};
 use crate::target;
 
 /// A handler for each route.
@@ -53,8 +53,10 @@ fn nth(seen: &mut HashMap<String, u32>, name: String) -> String {
 }
 
 fn patterns(texts: &[String]) -> Result<Vec<Pattern>, Mistake> {
-    let parsed = texts.iter().map(|text| text.parse::<Pattern>()).collect::<Result<_, _>>();
-    parsed.map_err(|error| Mistake::new(error.to_string(), "see `routes.on` in the configuration reference"))
+    let parsed = texts.iter().map(|text| text.parse::<Pattern>()).collect::<Result<_, PatternError>>();
+    parsed.map_err(|error| {
+        Mistake::new(format!("a route is on `{}`, which is not a pattern", error.pattern()), error.why())
+    })
 }
 
 fn configured(route: &Route, run: RunTask) -> Configured {

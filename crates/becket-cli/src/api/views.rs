@@ -1,0 +1,94 @@
+//! The API's answers, as far as tables and the demo need them. Fields that are not shown are not read.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// One page of a list.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Listing<T> {
+    /// The items.
+    pub(crate) items: Vec<T>,
+    /// Where the next page begins.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A task; in lists without `result` and `attempts`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Task {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) state: String,
+    pub(crate) source: String,
+    pub(crate) event: String,
+    pub(crate) action: Option<String>,
+    pub(crate) delivery_id: Option<String>,
+    pub(crate) attempt: u32,
+    pub(crate) max_attempts: u32,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+    pub(crate) run_at: String,
+    pub(crate) error: Option<String>,
+    pub(crate) result: Option<Box<RawValue>>,
+    #[serde(default)]
+    pub(crate) attempts: Vec<Attempt>,
+}
+
+/// One run of a task.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Attempt {
+    pub(crate) attempt: u32,
+    pub(crate) worker: String,
+    pub(crate) started_at: String,
+    pub(crate) ended_at: Option<String>,
+    pub(crate) outcome: Option<String>,
+    pub(crate) error: Option<String>,
+}
+
+/// A delivery; in lists without `headers` and `body`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Delivery {
+    pub(crate) id: String,
+    pub(crate) delivery_id: Option<String>,
+    pub(crate) source: String,
+    pub(crate) event: String,
+    pub(crate) action: Option<String>,
+    pub(crate) received_at: String,
+    pub(crate) size: u64,
+    pub(crate) task_ids: Vec<String>,
+    #[serde(default)]
+    pub(crate) headers: std::collections::BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) body: Option<Box<RawValue>>,
+}
+
+/// One change of one task's state.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Transition {
+    pub(crate) task_id: String,
+    pub(crate) kind: String,
+    pub(crate) from: Option<String>,
+    pub(crate) state: String,
+    pub(crate) attempt: u32,
+    pub(crate) at: String,
+    pub(crate) error: Option<String>,
+}
+
+/// What a server answers to a delivery that it took.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Acknowledgement {
+    pub(crate) status: String,
+    #[serde(default)]
+    pub(crate) task_ids: Vec<String>,
+    #[serde(default)]
+    pub(crate) duplicate: bool,
+}
+
+/// An event with its action, as people write it.
+pub(crate) fn event(event: &str, action: Option<&str>) -> String {
+    action.map_or_else(|| event.to_owned(), |action| format!("{event}.{action}"))
+}
+
+/// Whether a task in this state has ended.
+pub(crate) fn is_ended(state: &str) -> bool {
+    matches!(state, "completed" | "failed" | "cancelled")
+}

@@ -1,0 +1,128 @@
+//! Where a delivery goes and who is said to have sent it: from the arguments, and the configuration for the rest.
+
+use becket::Config;
+use becket::config::{self, Source};
+use reqwest::Url;
+use secrecy::SecretString;
+
+use crate::api::server::own_url;
+use crate::cli::{SendArgs, SourceKind};
+use crate::complaint::Complaint;
+use crate::sender::Sender;
+
+/// Where a delivery goes, and as what.
+pub(super) struct Target {
+    pub(super) url: Url,
+    pub(super) kind: SourceKind,
+    pub(super) sender: Sender,
+}
+
+impl Target {
+    /// Reads the configuration only where the arguments leave something open.
+    ///
+    /// # Errors
+    /// The configuration is wrong, or does not say which source is meant.
+    pub(super) fn find(args: &SendArgs) -> anyhow::Result<Self> {
+        if let (Some(url), Some(secret)) = (&args.to, &args.secret) {
+            let kind = args.source_kind.unwrap_or(SourceKind::Github);
+            let sender = Sender::new(kind, Some(secret.as_str().into()))?;
+            return Ok(Self { url: url.clone(), kind, sender });
+        }
+        let config = crate::config::load(&args.config, Vec::new())?.config;
+        Ok(Self::within(args, &config)?)
+    }
+
+    fn within(args: &SendArgs, config: &Config) -> Result<Self, Complaint> {
+        let (name, source) = source(args, config)?;
+        let kind = args.source_kind.map_or_else(|| kind_of(source), Ok)?;
+        // The newest: it is the one that a sender is told first.
+        let secret = args.secret.as_deref().map(SecretString::from).or_else(|| source.secrets.first().cloned());
+        let url = match &args.to {
+            Some(url) => url.clone(),
+            None => own_url(config.server.listen)
+                .map_err(|error| error.mend("say where to post to with --to URL"))?
+                .join(&format!("/webhooks/{name}"))
+                .map_err(|error| Complaint::new(format!("the source `{name}` has no URL: {error}")))?,
+        };
+        Ok(Self { url, kind, sender: Sender::new(kind, secret)? })
+    }
+}
+
+/// The source that is meant: named, or at the end of the URL, or the only one that it can be.
+fn source<'c>(args: &SendArgs, config: &'c Config) -> Result<(&'c str, &'c Source), Complaint> {
+    let named = |name: &str| config.sources.get_key_value(name).map(|(name, source)| (name.as_str(), source));
+    if let Some(name) = &args.source {
+        return named(name).ok_or_else(|| unclear(format!("there is no source `{name}`"), config));
+    }
+    let last = args.to.as_ref().and_then(|url| url.path().trim_end_matches('/').rsplit('/').next());
+    if let Some(found) = last.and_then(named) {
+        return Ok(found);
+    }
+    let fits = |source: &Source| args.source_kind.is_none_or(|kind| kind_of(source).is_ok_and(|own| own == kind));
+    let mut fitting = config.sources.iter().filter(|(_, source)| fits(source));
+    match (fitting.next(), fitting.next()) {
+        (Some((name, source)), None) => Ok((name, source)),
+        (Some(_), Some(_)) => match named("github").filter(|(_, source)| fits(source)) {
+            Some(github) => Ok(github),
+            None => Err(unclear("it is not clear which source is meant".to_owned(), config)),
+        },
+        (None, _) => Err(unclear("no source is configured that could receive it".to_owned(), config)),
+    }
+}
+
+fn unclear(what: String, config: &Config) -> Complaint {
+    let names: Vec<&str> = config.sources.keys().map(String::as_str).collect();
+    let mend = if names.is_empty() {
+        "give --to URL and --secret SECRET, or configure a source".to_owned()
+    } else {
+        format!("name one with --source: {}", names.join(", "))
+    };
+    Complaint::new(what).at("[sources]").mend(mend)
+}
+
+fn kind_of(source: &Source) -> Result<SourceKind, Complaint> {
+    match source.kind {
+        config::SourceKind::Github => Ok(SourceKind::Github),
+        config::SourceKind::StandardWebhooks => Ok(SourceKind::StandardWebhooks),
+        other => Err(Complaint::new(format!("deliveries of the kind {other} cannot be made up here"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    const TWO: &str = "[sources.github]\nsecret = \"s\"\n[sources.billing]\nkind = \"standard_webhooks\"\n\
+                       secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n";
+
+    fn target(toml: &str, args: &str) -> Result<(String, SourceKind), Complaint> {
+        let Command::Send(args) = Cli::parse_from(format!("becket send {args}").split(' ')).command else {
+            panic!("not `send`")
+        };
+        let target = Target::within(&args, &Config::from_toml(toml).unwrap())?;
+        Ok((target.url.to_string(), target.kind))
+    }
+
+    #[test]
+    fn source_is_found_by_name_by_url_by_kind_or_alone() {
+        let (github, billing) = (SourceKind::Github, SourceKind::StandardWebhooks);
+        for (args, url, kind) in [
+            ("push", "http://127.0.0.1:8080/webhooks/github", github),
+            ("paid --source billing", "http://127.0.0.1:8080/webhooks/billing", billing),
+            ("paid --source-kind standard_webhooks", "http://127.0.0.1:8080/webhooks/billing", billing),
+            ("paid --to http://h/webhooks/billing/", "http://h/webhooks/billing/", billing),
+        ] {
+            assert_eq!(target(TWO, args).unwrap(), (url.to_owned(), kind), "{args}");
+        }
+    }
+
+    #[test]
+    fn source_that_is_not_clear_is_asked_for() {
+        let error = target(TWO, "push --source gitlab").unwrap_err();
+        assert_eq!(error.remedy(), Some("name one with --source: billing, github"));
+        assert!(target("", "push").unwrap_err().remedy().unwrap().contains("--secret"));
+    }
+}

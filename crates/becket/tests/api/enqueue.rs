@@ -1,0 +1,99 @@
+//! Enqueueing a task by hand.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::world::{KINDS, World, problem_of};
+
+const PATH: &str = "/api/v1/tasks";
+
+#[tokio::test]
+async fn enqueued_task_runs_with_its_arguments() {
+    for world in World::of_each_store().await {
+        let body = r#"{"kind": "quick", "args": {"amount": 12345678901234567890.10, "a": [1]}}"#;
+        let request = world.request(Method::POST, PATH).header("content-type", "application/json").body(body);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::ACCEPTED);
+        let location = response.headers()["location"].to_str().unwrap().to_owned();
+        let task: Value = response.json().await.unwrap();
+        assert_eq!(location, format!("{PATH}/{}", task["id"].as_str().unwrap()));
+        assert_eq!((&task["source"], &task["event"]), (&json!("api"), &json!("quick")));
+        world.engine.client().wait(task["id"].as_str().unwrap().parse().unwrap()).await.unwrap();
+        let shown = world.request(Method::GET, &location).send().await.unwrap().text().await.unwrap();
+        assert!(shown.contains(r#""result":{"amount": 12345678901234567890.10, "a": [1]}"#), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_kind_is_refused_and_the_known_ones_are_named() {
+    let world = World::start().await;
+    let problem = world.problem(Method::POST, PATH, Some(json!({"kind": "quik"})), 422).await;
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with("kind: no handler is registered for `quik`"), "{detail}");
+    assert!(KINDS.iter().all(|kind| detail.contains(kind)), "{detail}");
+    assert_eq!(world.get(PATH).await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn same_key_gives_the_first_task_again() {
+    for world in World::of_each_store().await {
+        let body = json!({"kind": "quick", "key": "nightly-1"});
+        let (status, first) = world.call(Method::POST, PATH, Some(body.clone())).await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+        assert_eq!(first["delivery_id"], "nightly-1");
+        let (status, second) = world.call(Method::POST, PATH, Some(body)).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(first["id"], second["id"]);
+        assert_eq!(world.get(PATH).await["items"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn due_time_priority_and_attempts_are_kept() {
+    for world in World::of_each_store().await {
+        let body = json!({"kind": "quick", "run_at": "2199-01-02T03:04:05Z", "priority": -5, "max_attempts": 7});
+        let (status, task) = world.call(Method::POST, PATH, Some(body)).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{task}");
+        assert_eq!((&task["state"], &task["max_attempts"]), (&json!("queued"), &json!(7)));
+        assert_eq!(task["run_at"], "2199-01-02T03:04:05.000Z");
+        let id = task["id"].as_str().unwrap().parse().unwrap();
+        assert_eq!(world.store.task(id).await.unwrap().unwrap().task.priority, -5);
+
+        let (_, task) = world.call(Method::POST, PATH, Some(json!({"kind": "quick", "delay": "2h 5m"}))).await;
+        let found = world.store.task(task["id"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap().task;
+        assert_eq!(found.standing.run_at.since(found.created_at).as_secs(), 2 * 3_600 + 5 * 60);
+    }
+}
+
+#[tokio::test]
+async fn bad_field_is_named_with_its_rule() {
+    let world = World::start().await;
+    for (body, part) in [
+        (json!({}), "missing field `kind`"),
+        (json!({"kind": 7}), "kind: invalid type: integer `7`, expected a string"),
+        (json!({"kind": "quick", "priority": 128}), "priority: invalid value: integer `128`, expected i8"),
+        (json!({"kind": "quick", "delay": 30}), "delay: invalid type: integer `30`, expected a string"),
+        (json!({"kind": "quick", "delay": "30"}), "delay: `30` is not a duration with a unit"),
+        (json!({"kind": "quick", "run_at": "soon"}), "run_at: `soon` is not a time"),
+        (json!({"kind": "quick", "run_at": "2030-01-01T00:00:00Z", "delay": "1s"}), "delay: cannot be given together"),
+        (json!({"kind": "quick", "max_attempts": 0}), "max_attempts: not a whole number from 1 to 101"),
+        (json!({"kind": "quick", "max_attempts": 102}), "max_attempts: not a whole number from 1 to 101"),
+        (json!({"kind": "quick", "key": ""}), "key: not 1 to 256 visible ASCII characters"),
+        (json!({"kind": "quick", "key": "a b"}), "key: not 1 to 256 visible ASCII characters"),
+        (json!({"kind": "quick", "arguments": 1}), "unknown field `arguments`, expected one of `kind`, `args`"),
+    ] {
+        let problem = world.problem(Method::POST, PATH, Some(body.clone()), 422).await;
+        assert!(problem["detail"].as_str().unwrap().contains(part), "{body}: {problem}");
+    }
+    assert_eq!(world.get(PATH).await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn body_that_is_not_json_or_too_large_is_refused() {
+    let world = World::start().await;
+    let json = |body: String| world.request(Method::POST, PATH).header("content-type", "application/json").body(body);
+    problem_of(json("{".to_owned()), 400).await;
+    problem_of(json(format!(r#"{{"kind": "quick", "args": "{}"}}"#, "x".repeat(2 * 1_024 * 1_024))), 413).await;
+    let form = world.request(Method::POST, PATH).header("content-type", "text/plain").body(r#"{"kind": "quick"}"#);
+    problem_of(form, 415).await;
+}

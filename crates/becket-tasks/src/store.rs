@@ -52,7 +52,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// asks for it. Answers in the order given, once the commit is durable.
     ///
     /// A submission whose source and key are known is a duplicate: it changes nothing and is answered with the ids of
-    /// the first, also when both come in one call.
+    /// the first (of its tasks, those that are still kept), also when both come in one call.
     ///
     /// # Errors
     /// [`Error::Busy`](crate::Error::Busy) or [`Error::Unavailable`](crate::Error::Unavailable): nothing was accepted.
@@ -91,20 +91,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Cancels tasks: any unfinished state → `cancelled`. Answers which were.
     fn cancel(&self, tasks: Vec<TaskId>, reason: Arc<str>) -> BoxFuture<'_, Result<Vec<TaskId>>>;
 
-    /// Runs tasks again from the start: any state but `running` → `queued`, due at once, earlier attempts forgiven.
-    /// Answers which were.
+    /// Runs tasks again from the start: any state but `running` → `queued`, due at once, earlier attempts forgiven,
+    /// error and result dropped. Answers which were.
     fn requeue(&self, tasks: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>>;
 
     /// Deletes finished tasks with their attempts and results. Answers which were.
     fn purge(&self, tasks: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>>;
 
-    /// Erases the payload of submissions for good; their tasks stay, and see an empty payload. Answers which were.
+    /// Erases the payload of submissions for good, and what was kept beside it; their tasks stay, and see an empty
+    /// payload. Answers those that there are, so that it is safe to call again.
     fn erase(&self, submissions: Vec<SubmissionId>) -> BoxFuture<'_, Result<Vec<SubmissionId>>>;
 
-    /// Removes a bounded slice of what is older than `retention` allows; call again while there is more.
+    /// Removes a bounded slice of what is older than `retention` allows; call again while there is more. A task's age
+    /// counts from its end, a submission's from when it was accepted.
     fn prune(&self, retention: Retention) -> BoxFuture<'_, Result<Pruned>>;
 
-    /// One task with its attempts and result.
+    /// One task with its attempts, and its result while that may be kept.
     fn task(&self, task: TaskId) -> BoxFuture<'_, Result<Option<TaskDetail>>>;
 
     /// Tasks, newest first.

@@ -5,9 +5,8 @@
 //! [`store_crash_conformance!`](crate::store_crash_conformance) a [`Reopen`] as well; that a store cannot be reopened is
 //! thus said once, by a type, and no test passes by skipping.
 //!
-//! ```ignore
-//! becket_tasks::store_conformance!(MyFactory::new());
-//! becket_tasks::store_crash_conformance!(MyFactory::new());
+//! ```
+//! becket_tasks::store_conformance!(becket_tasks::store::conformance::MemoryFactory);
 //! ```
 //!
 //! Nothing here knows a particular store. Time is a manual [`Clock`](crate::Clock) that the factory puts at the store's

@@ -86,8 +86,8 @@ async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
         rejections: Arc::clone(&rejections),
         shutdown: stopping.clone(),
     };
-    let ingest = Ingest::new(engine.clone(), routes, sources, &metrics, rejections, limits);
-    let router = ingest.into_router().merge(api::router(api));
+    let ingest = Ingest { engine: engine.clone(), routes, rejections, limits };
+    let router = ingest::router(ingest, sources, &metrics).merge(api::router(api));
     Ok((router, Mounted { engine, opened, grace: config.server.shutdown_grace, stopping }))
 }
 

@@ -8,7 +8,7 @@ use super::Mistake;
 use crate::config::{self, Config, SourceKind};
 use crate::http::ingest::Received;
 
-/// All sources of an application; two with one name are a mistake.
+/// All sources of an application; two with one name or path are a mistake.
 pub(super) fn all(config: &Config, given: Vec<Source>, mistakes: &mut Vec<Mistake>) -> Vec<Received> {
     let mut received: Vec<Received> = given.into_iter().map(|source| Received { source, alias: None }).collect();
     for (name, source) in &config.sources {
@@ -18,11 +18,15 @@ pub(super) fn all(config: &Config, given: Vec<Source>, mistakes: &mut Vec<Mistak
                 .push(Mistake::new(format!("the source `{name}`: {error}"), "give the secret as its sender shows it")),
         }
     }
-    let mut names = BTreeSet::new();
-    for Received { source, .. } in &received {
-        if !names.insert(source.name()) {
-            let what = format!("there are two sources with the name `{}`", source.name());
-            mistakes.push(Mistake::new(what, "configure it in the file or in code, not in both"));
+    let mut paths = BTreeSet::new();
+    for one in &received {
+        let source = &one.source;
+        for path in one.paths().filter(|path| !paths.insert(path.clone())) {
+            let what = format!("two sources are received at `{path}`");
+            mistakes.push(Mistake::new(
+                what,
+                "configure a source in the file or in code, not in both, and each with a path of its own",
+            ));
         }
         if !is_path_segment(source.name()) {
             let what = format!("a source cannot have the name `{}`", source.name());

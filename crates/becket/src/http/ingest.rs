@@ -9,16 +9,15 @@ mod body;
 mod commit;
 mod refuse;
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use becket_tasks::{Clock, Engine};
+use axum::response::Response;
+use axum::routing::{any, post};
+use becket_tasks::{Engine, Timestamp};
 use becket_webhooks::{Delivery, Source};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -33,13 +32,12 @@ use crate::route::routes::Routes;
 /// Bodies larger than this are verified on a thread that may block: hashing 25 MiB takes about 15 ms.
 const VERIFIED_IN_PLACE_BYTES_MAX: usize = 512 * 1024;
 
-/// What ingest needs; made once at the start.
+/// What all sources share; made once at the start.
 pub(crate) struct Ingest {
     pub(crate) engine: Engine,
     pub(crate) routes: Arc<Routes>,
     pub(crate) rejections: Arc<RejectionLog>,
     pub(crate) limits: Limits,
-    entries: HashMap<String, Arc<Entry>>,
 }
 
 /// How long things may take.
@@ -59,94 +57,86 @@ pub(crate) struct Received {
     pub(crate) alias: Option<String>,
 }
 
+impl Received {
+    /// The paths, without a trailing slash; no two sources may share one.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = String> + '_ {
+        let alias = self.alias.iter().map(|path| path.trim_end_matches('/').to_owned());
+        std::iter::once(format!("/webhooks/{}", self.source.name())).chain(alias)
+    }
+}
+
 /// A source as requests meet it.
 struct Entry {
+    ingest: Arc<Ingest>,
     source: Source,
     name: Arc<str>,
     metrics: SourceMetrics,
 }
 
-/// One request's circumstances.
+/// What is known of who sent a request, verified or not.
 struct Arrival<'a> {
-    entry: &'a Entry,
-    started: Instant,
     remote: Option<IpAddr>,
     headers: &'a HeaderMap,
 }
 
-impl Ingest {
-    pub(crate) fn new(
-        engine: Engine,
-        routes: Arc<Routes>,
-        sources: Vec<Received>,
-        metrics: &Metrics,
-        rejections: Arc<RejectionLog>,
-        limits: Limits,
-    ) -> Self {
-        let mut entries = HashMap::new();
-        for Received { source, alias } in sources {
-            let name: Arc<str> = source.name().into();
-            let entry = Arc::new(Entry { metrics: metrics.source(&name), name, source });
-            entries.insert(format!("/webhooks/{}", entry.name), Arc::clone(&entry));
-            if let Some(path) = alias {
-                entries.insert(path.trim_end_matches('/').to_owned(), entry);
+/// The routes of all sources; a trailing slash is fine.
+///
+/// Each path is a route of its own: to find its source costs nothing, and the name need not be cut out of the path.
+pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, metrics: &Metrics) -> Router {
+    let ingest = Arc::new(ingest);
+    let mut router = Router::new().route("/webhooks/{*path}", any(unknown));
+    for received in sources {
+        let paths: Vec<String> = received.paths().collect();
+        let name: Arc<str> = received.source.name().into();
+        let metrics = metrics.source(&name);
+        let entry = Arc::new(Entry { ingest: Arc::clone(&ingest), source: received.source, name, metrics });
+        let method = post(receive).with_state(entry);
+        for path in paths {
+            if !path.is_empty() {
+                router = router.route(&path, method.clone());
             }
+            router = router.route(&format!("{path}/"), method.clone());
         }
-        Self { engine, routes, rejections, limits, entries }
     }
-
-    /// The routes of all sources; a trailing slash is fine.
-    pub(crate) fn into_router(self) -> Router {
-        let ingest = Arc::new(self);
-        let aliases = ingest.entries.keys().filter(|path| !path.starts_with("/webhooks/"));
-        let paths = aliases.map(String::as_str).chain(["/webhooks/{source}"]);
-        let method = post(receive);
-        let router = paths.fold(Router::new(), |router, path| {
-            let router = if path.is_empty() { router } else { router.route(path, method.clone()) };
-            router.route(&format!("{path}/"), method.clone())
-        });
-        router.with_state(ingest)
-    }
-
-    fn entry(&self, path: &str) -> Option<&Entry> {
-        self.entries.get(path.strip_suffix('/').unwrap_or(path)).map(|entry| &**entry)
-    }
-
-    fn clock(&self) -> &Clock {
-        self.engine.client().store().clock()
-    }
+    router
 }
 
-async fn receive(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
-    let started = Instant::now();
-    let (Parts { uri, headers, extensions, .. }, body) = request.into_parts();
-    let Some(entry) = ingest.entry(uri.path()) else {
-        return Problem::not_found("no source is received at this path").into_response();
-    };
-    let remote = extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let arrival = Arrival { entry, started, remote, headers: &headers };
+async fn unknown() -> Problem {
+    Problem::not_found("no source is received at this path")
+}
 
-    let read = body::read(body, entry.source.body_limit(), ingest.limits.body_timeout).await;
+async fn receive(State(entry): State<Arc<Entry>>, request: Request) -> Response {
+    let started = Instant::now();
+    let (Parts { headers, extensions, .. }, body) = request.into_parts();
+    let remote = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let arrival = Arrival { remote, headers: &headers };
+
+    let read = body::read(body, entry.source.body_limit(), entry.ingest.limits.body_timeout).await;
     let verified = match read {
-        Ok(body) => verify(&ingest, entry, &headers, body).await,
+        Ok(body) => entry.verify(&headers, body).await,
         Err(refusal) => Err(refusal),
     };
     match verified {
-        Ok(delivery) => commit::commit(&ingest, &arrival, &delivery).await,
-        Err(refusal) => refuse::refuse(&ingest, &arrival, &refusal),
+        Ok(delivery) => commit::commit(&entry, started, &delivery).await,
+        Err(refusal) => refuse::refuse(&entry, &arrival, &refusal),
     }
 }
 
-async fn verify(ingest: &Arc<Ingest>, entry: &Entry, headers: &HeaderMap, body: Bytes) -> Result<Delivery, Refusal> {
-    let now_ms = ingest.clock().now().as_millis();
-    let size = body.len();
-    let received = if size <= VERIFIED_IN_PLACE_BYTES_MAX {
-        entry.source.receive(headers, body, now_ms)
-    } else {
-        let (source, headers) = (entry.source.clone(), headers.clone());
-        let joined = tokio::task::spawn_blocking(move || source.receive(&headers, body, now_ms)).await;
-        // The thread's work ends badly only when the runtime is being torn down.
-        joined.map_err(|_| Refusal::Broken)?
-    };
-    received.map_err(|rejection| Refusal::Rejected { rejection, size })
+impl Entry {
+    fn now(&self) -> Timestamp {
+        self.ingest.engine.client().store().clock().now()
+    }
+
+    async fn verify(&self, headers: &HeaderMap, body: Bytes) -> Result<Delivery, Refusal> {
+        let (now_ms, size) = (self.now().as_millis(), body.len());
+        let received = if size <= VERIFIED_IN_PLACE_BYTES_MAX {
+            self.source.receive(headers, body, now_ms)
+        } else {
+            let (source, headers) = (self.source.clone(), headers.clone());
+            let joined = tokio::task::spawn_blocking(move || source.receive(&headers, body, now_ms)).await;
+            // The thread's work ends badly only when the runtime is being torn down.
+            joined.map_err(|_| Refusal::Broken)?
+        };
+        received.map_err(|rejection| Refusal::Rejected { rejection, size })
+    }
 }

@@ -84,6 +84,7 @@ async fn g8_shutdown_gives_back_what_does_not_end_in_time_and_loses_nothing() {
     }
 }
 
+#[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn store_that_was_opened_here_is_closed_and_its_work_goes_on_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();

@@ -37,7 +37,7 @@ async fn all_mistakes_are_told_at_once() {
       the handler `nothing` has an empty list of patterns; name the events that it wants
       2 handlers have the name `review`; give one handler a list of patterns, or name them apart with `background(handler).named("…")`
       the handler `triage` takes `State<it::start::Database>`, and the application has no such state; add it with `.state(…)`
-      there are two sources with the name `github`; configure it in the file or in code, not in both
+      two sources are received at `/webhooks/github`; configure a source in the file or in code, not in both, and each with a path of its own
     "#);
 }
 
@@ -63,9 +63,11 @@ async fn handlers_without_a_source_are_a_mistake() {
 }
 
 #[tokio::test]
-async fn source_of_code_and_configuration_must_not_share_a_name() {
+async fn sources_of_code_and_configuration_must_not_share_a_name_or_path() {
     let config = Config::from_toml("[sources.github]\nsecret = 'x'").unwrap();
-    assert!(text(app().config(config)).await.contains("two sources with the name `github`"));
+    let path = Config::from_toml("[sources.hub]\nkind = 'github'\nsecret = 'x'\npath = '/webhooks/github'").unwrap();
+    assert!(text(app().config(path)).await.contains("two sources are received at `/webhooks/github`"));
+    assert!(text(app().config(config)).await.contains("two sources are received at `/webhooks/github`"));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! From a delivery to its answer: route, commit, wait for inline handlers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::response::Response;
 use becket_tasks::engine::Running;
@@ -8,35 +9,36 @@ use becket_tasks::submission::Inserted;
 use becket_tasks::{NewTask, State, Submission, TaskId};
 use becket_webhooks::Delivery;
 use futures_util::future::join_all;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
-use super::{Arrival, Ingest};
+use super::{Entry, Ingest};
 use crate::http::answer::{self, Call};
 use crate::http::kept;
 use crate::http::metrics::Answer;
 use crate::route::routes::Routed;
 
 /// Commits a delivery with the tasks that it becomes, and answers its sender.
-pub(super) async fn commit(ingest: &Ingest, arrival: &Arrival<'_>, delivery: &Delivery) -> Response {
-    let metrics = &arrival.entry.metrics;
+pub(super) async fn commit(entry: &Entry, started: Instant, delivery: &Delivery) -> Response {
+    let metrics = &entry.metrics;
     if let Some(place) = delivery.secret_index() {
         metrics.secret_matched(place);
     }
-    let (response, answer) = committed(ingest, arrival, delivery).await;
-    metrics.answered(answer, arrival.started.elapsed());
+    let (response, answer) = committed(entry, started, delivery).await;
+    metrics.answered(answer, started.elapsed());
     response
 }
 
-async fn committed(ingest: &Ingest, arrival: &Arrival<'_>, delivery: &Delivery) -> (Response, Answer) {
-    let deadline = Instant::from_std(arrival.started) + ingest.limits.inline_deadline;
+async fn committed(entry: &Entry, started: Instant, delivery: &Delivery) -> (Response, Answer) {
+    let ingest = &*entry.ingest;
+    let deadline = tokio::time::Instant::from_std(started) + ingest.limits.inline_deadline;
     let Routed { tasks, inline } = ingest.routes.route(delivery.source(), delivery.event(), delivery.action());
-    let submission = submission(arrival, delivery, tasks);
+    let submission = submission(entry, delivery, tasks);
 
     let inserting = insert(ingest, submission, &inline);
     let (inserted, running) = match timeout_at(deadline, inserting).await {
         Ok(Ok(inserted)) => inserted,
-        Ok(Err(error)) => return unavailable(arrival, &error),
-        Err(_) => return unavailable(arrival, &"the store did not answer in time"),
+        Ok(Err(error)) => return unavailable(entry, &error),
+        Err(_) => return unavailable(entry, &"the store did not answer in time"),
     };
 
     let delivery_id = delivery.delivery_id();
@@ -71,9 +73,9 @@ async fn committed(ingest: &Ingest, arrival: &Arrival<'_>, delivery: &Delivery) 
     (answer::hit(&calls, &others, false), Answer::Hit)
 }
 
-fn submission(arrival: &Arrival<'_>, delivery: &Delivery, tasks: Vec<NewTask>) -> Submission {
+fn submission(entry: &Entry, delivery: &Delivery, tasks: Vec<NewTask>) -> Submission {
     Submission {
-        source: Arc::clone(&arrival.entry.name),
+        source: Arc::clone(&entry.name),
         event: delivery.event().into(),
         action: delivery.action().map(Into::into),
         key: Some(delivery.delivery_id().into()),
@@ -94,8 +96,8 @@ async fn insert(
     ingest.engine.run_some_here(submission, |task| inline.iter().any(|kind| Arc::ptr_eq(kind, &task.kind))).await
 }
 
-fn unavailable(arrival: &Arrival<'_>, error: &dyn std::fmt::Display) -> (Response, Answer) {
-    tracing::error!(source = &*arrival.entry.name, "a delivery could not be kept: {error}");
+fn unavailable(entry: &Entry, error: &dyn std::fmt::Display) -> (Response, Answer) {
+    tracing::error!(source = &*entry.name, "a delivery could not be kept: {error}");
     (answer::unavailable(), Answer::Unavailable)
 }
 

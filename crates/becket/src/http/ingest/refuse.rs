@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use becket_webhooks::Rejection;
 use http::StatusCode;
 
-use super::{Arrival, Ingest};
+use super::{Arrival, Entry};
 use crate::http::problem::Problem;
 use crate::http::rejections;
 
@@ -78,21 +78,21 @@ impl Refusal {
 }
 
 /// Counts, logs and keeps a refusal, and answers its sender.
-pub(super) fn refuse(ingest: &Ingest, arrival: &Arrival<'_>, refusal: &Refusal) -> Response {
+pub(super) fn refuse(entry: &Entry, arrival: &Arrival<'_>, refusal: &Refusal) -> Response {
     let (status, reason, explanation) = (refusal.status(), refusal.reason(), refusal.explanation());
-    let source = &*arrival.entry.name;
-    arrival.entry.metrics.rejected(status, reason);
+    let source = &*entry.name;
+    entry.metrics.rejected(status, reason);
     let remote = arrival.remote.map(tracing::field::display);
     tracing::warn!(source, status = status.as_u16(), reason, remote, "refused a request: {explanation}");
 
-    let at = ingest.clock().now();
+    let at = entry.now();
     let mut rejection =
         rejections::Rejection::new(at, source, status, reason, explanation).with_header_names(arrival.headers);
     rejection.remote = arrival.remote;
     rejection.size = refusal.size();
     rejection.delivery_id = unverified(arrival, &["x-github-delivery", "webhook-id", "svix-id"]);
     rejection.event = unverified(arrival, &["x-github-event"]);
-    ingest.rejections.add(rejection);
+    entry.ingest.rejections.add(rejection);
 
     Problem::new(status, refusal.public()).into_response()
 }

@@ -13,6 +13,19 @@ use crate::time::Timestamp;
 /// The error of an attempt whose worker crashed or lost its lease.
 pub const WENT_SILENT: &str = "its worker went silent";
 
+/// How many bytes of an error's text are kept at the most. Handlers may report megabytes.
+pub const ERROR_BYTES_MAX: usize = 8 * 1024;
+
+/// An error, or another person's reason, as every store keeps it: one that is too long loses its end.
+#[must_use]
+pub fn bounded(text: &Arc<str>) -> Arc<str> {
+    if text.len() <= ERROR_BYTES_MAX {
+        return Arc::clone(text);
+    }
+    let end = text.floor_char_boundary(ERROR_BYTES_MAX - '…'.len_utf8());
+    format!("{}…", &text[..end]).into()
+}
+
 /// The end of one attempt, in the store's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
@@ -20,7 +33,7 @@ pub struct Ending {
     pub event: Event,
     /// How the attempt is kept.
     pub outcome: Outcome,
-    /// The attempt's error.
+    /// The attempt's error, of at most [`ERROR_BYTES_MAX`].
     pub error: Option<Arc<str>>,
 }
 
@@ -39,7 +52,7 @@ impl Ending {
             }
             End::Release => (Event::Released { attempt }, Outcome::Released, None),
         };
-        Self { event, outcome, error: error.cloned() }
+        Self { event, outcome, error: error.map(bounded) }
     }
 
     /// Attempt number `attempt` went silent.
@@ -98,6 +111,19 @@ mod tests {
         assert_eq!(Ending::reported(&End::Release, 1, NOW).task_error(State::Queued, before.clone(), 0), before);
         let gave_up = End::GiveUp { error: "now".into() };
         assert_eq!(Ending::reported(&gave_up, 1, NOW).task_error(State::Failed, before, 0).as_deref(), Some("now"));
+    }
+
+    #[test]
+    fn long_errors_lose_their_end_at_a_whole_character() {
+        for (text, kept) in [("a", ERROR_BYTES_MAX), ("ä", ERROR_BYTES_MAX - 1), ("🦀", ERROR_BYTES_MAX - 1)] {
+            let error: Arc<str> = text.repeat(1_000_000).into();
+            let ending = Ending::reported(&End::GiveUp { error }, 1, NOW);
+            let error = ending.task_error(State::Failed, None, 0).unwrap();
+            assert_eq!(error.len(), kept);
+            assert!(error.starts_with(text) && error.ends_with('…'));
+        }
+        let fits: Arc<str> = "a".repeat(ERROR_BYTES_MAX).into();
+        assert_eq!(bounded(&fits), fits);
     }
 
     #[test]

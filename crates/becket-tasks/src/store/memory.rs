@@ -23,7 +23,7 @@ use crate::events::Events;
 use crate::id::{IdGenerator, SubmissionId, TaskId};
 use crate::measure::CommitMeasures;
 use crate::query::{Counts, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter};
-use crate::store::{Claim, Description, Durability, Store};
+use crate::store::{Claim, Description, Durability, Store, ending};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
 use crate::time::{Clock, Timestamp};
@@ -196,6 +196,7 @@ impl Store for MemoryStore {
     }
 
     fn cancel(&self, tasks: Vec<TaskId>, reason: Arc<str>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        let reason = ending::bounded(&reason);
         verb!(self.change(tasks.len(), |rows, now, log| {
             tasks.into_iter().filter(|task| rows.cancel(*task, &reason, now, log)).collect()
         }))

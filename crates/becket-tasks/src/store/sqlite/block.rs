@@ -5,6 +5,7 @@
 //! payload back never unpacks much more than that.
 
 use bytes::Bytes;
+use zstd::zstd_safe::CParameter;
 
 use super::change::BlockRow;
 use crate::error::{Error, Result};
@@ -54,7 +55,7 @@ pub(super) struct Packer {
 impl Packer {
     /// A packer whose first block will be `next_id`.
     pub(super) fn new(next_id: i64) -> std::io::Result<Self> {
-        let zstd = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+        let zstd = compressor()?;
         Ok(Self { zstd, next_id, raw: Vec::new(), first: None, last: None, wanted: 0 })
     }
 
@@ -116,17 +117,26 @@ impl Packer {
 /// Unpacks a block.
 pub(super) fn unpack(id: i64, body: &[u8], raw_bytes: u64) -> Result<Bytes> {
     let capacity = place(raw_bytes)?;
-    match zstd::bulk::decompress(body, capacity) {
-        Ok(raw) if raw.len() == capacity => Ok(raw.into()),
-        Ok(_) => Err(Error::Corrupt(format!("block {id} does not have the size that its row says"))),
-        Err(error) => Err(Error::Corrupt(format!("block {id} cannot be unpacked: {error}"))),
+    // What the frame says of itself comes first: a damaged number must not ask for all memory.
+    if zstd::bulk::Decompressor::upper_bound(body) != Some(capacity) {
+        return Err(Error::Corrupt(format!("block {id} does not have the size that its row says")));
     }
+    let raw = zstd::bulk::decompress(body, capacity);
+    raw.map(Bytes::from).map_err(|error| Error::Corrupt(format!("block {id} cannot be unpacked: {error}")))
 }
 
 /// Packs a block anew, as when a payload was cut out of it.
 pub(super) fn pack(raw: &[u8]) -> Result<Vec<u8>> {
-    zstd::bulk::compress(raw, ZSTD_LEVEL)
+    compressor()
+        .and_then(|mut zstd| zstd.compress(raw))
         .map_err(|error| Error::Unavailable("cannot compress payloads".to_owned(), Some(Box::new(error))))
+}
+
+/// With a checksum: SQLite has none, and a flipped bit must not reach a handler.
+fn compressor() -> std::io::Result<zstd::bulk::Compressor<'static>> {
+    let mut zstd = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+    zstd.set_parameter(CParameter::ChecksumFlag(true))?;
+    Ok(zstd)
 }
 
 #[cfg(test)]
@@ -160,11 +170,31 @@ mod tests {
     }
 
     #[test]
+    fn no_flipped_bit_changes_a_payload() {
+        let mut packer = Packer::new(1).unwrap();
+        let payload: Vec<u8> = (0..600_u32).map(|n| u8::try_from(n * n % 251).unwrap()).collect();
+        packer.add(id(1), b"meta", &payload);
+        let block = packer.cut().unwrap().unwrap();
+        for body in [block.body, pack(&payload).unwrap()] {
+            let whole = zstd::bulk::decompress(&body, 10_000).unwrap();
+            for place in 0..body.len() * 8 {
+                let mut damaged = body.clone();
+                damaged[place / 8] ^= 1 << (place % 8);
+                if let Ok(raw) = unpack(1, &damaged, whole.len() as u64) {
+                    assert_eq!(raw, whole, "bit {place}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn damage_is_an_error() {
         let mut packer = Packer::new(1).unwrap();
         let span = packer.add(id(1), b"", &[7; 100]);
         let block = packer.cut().unwrap().unwrap();
         assert!(matches!(unpack(1, &block.body, block.raw_bytes + 1), Err(Error::Corrupt(_))));
+        assert!(matches!(unpack(1, &block.body, u64::MAX / 4), Err(Error::Corrupt(_))), "more than any memory");
+        assert!(matches!(unpack(1, &[], u64::MAX / 4), Err(Error::Corrupt(_))));
         assert!(matches!(unpack(1, &block.body[1..], block.raw_bytes), Err(Error::Corrupt(_))));
         assert!(matches!(span.cut(&Bytes::from_static(b"short")), Err(Error::Corrupt(_))));
     }

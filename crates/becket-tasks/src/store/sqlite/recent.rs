@@ -19,6 +19,10 @@ pub(super) struct RecentPayloads {
 
 impl RecentPayloads {
     pub(super) fn keep(&mut self, submission: SubmissionId, carried: &Arc<Carried>) {
+        // Each task of a submission comes along.
+        if self.carried.contains_key(&submission) {
+            return;
+        }
         // Entries cost memory too, however small their payload.
         let bytes = carried.payload.len() + carried.meta.len() + 512;
         if bytes > BYTES_MAX / 4 {
@@ -72,5 +76,23 @@ mod tests {
         assert!(recent.get(SubmissionId::from_u64(1)).is_none());
         assert!(recent.get(SubmissionId::from_u64(20)).is_some());
         assert!(recent.bytes <= BYTES_MAX);
+    }
+
+    #[test]
+    fn payload_of_several_tasks_counts_once() {
+        let carried = Arc::new(Carried {
+            source: "s".into(),
+            event: "e".into(),
+            action: None,
+            key: None,
+            meta: Bytes::new(),
+            payload: Bytes::from(vec![0; BYTES_MAX / 5]),
+        });
+        let mut recent = RecentPayloads::default();
+        for _ in 0..20 {
+            recent.keep(SubmissionId::from_u64(1), &carried);
+        }
+        recent.keep(SubmissionId::from_u64(2), &carried);
+        assert!(recent.get(SubmissionId::from_u64(1)).is_some());
     }
 }

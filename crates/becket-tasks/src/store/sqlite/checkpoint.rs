@@ -21,6 +21,8 @@ const PAGES_BEFORE: i64 = 1_024;
 const PAGES_REST: i64 = 256;
 /// The writer does it all itself when the log has grown to so many pages: it must not fill the disk.
 const PAGES_MAX: i64 = 16_384;
+/// While a reader keeps the log from being begun anew, it is tried again after so many more.
+const PAGES_BETWEEN: i64 = 256;
 /// How often the other thread follows the writer before it leaves the rest to it.
 const PASSES_MAX: usize = 4;
 
@@ -32,6 +34,12 @@ pub(super) struct Checkpoints {
     log_pages: Arc<AtomicI64>,
     is_rest_short: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// Pages in the log when it was last looked at.
+    seen: i64,
+    /// With how many pages the log is moved next.
+    next: i64,
+    /// Whether it was told that somebody holds the log, or that it cannot be moved.
+    is_told: bool,
 }
 
 impl Checkpoints {
@@ -46,23 +54,54 @@ impl Checkpoints {
             .map_err(|error| Error::Unavailable("cannot start a thread".to_owned(), Some(Box::new(error))))?;
         let log_pages = Arc::new(AtomicI64::new(0));
         rows.watch_log(Arc::clone(&log_pages))?;
-        Ok(Self { requests: Some(requests), log_pages, is_rest_short, thread: Some(thread) })
+        Ok(Self {
+            requests: Some(requests),
+            log_pages,
+            is_rest_short,
+            thread: Some(thread),
+            seen: 0,
+            next: PAGES_BEFORE,
+            is_told: false,
+        })
     }
 
     /// Does what the log needs between two rounds.
-    pub(super) fn after_round(&self, rows: &Rows) {
+    pub(super) fn after_round(&mut self, rows: &Rows) {
         let pages = self.log_pages.load(Ordering::Relaxed);
-        if self.is_rest_short.swap(false, Ordering::AcqRel) || pages > PAGES_MAX {
-            if let Err(error) = checkpoint(rows.connection(), "PASSIVE") {
-                tracing::warn!(%error, "cannot move the write-ahead log into the file; trying again");
-            }
-            self.log_pages.store(0, Ordering::Relaxed);
-        } else if pages > PAGES_BEFORE
+        if pages < self.seen {
+            // SQLite began the log anew.
+            self.next = PAGES_BEFORE;
+            self.is_told = false;
+        }
+        self.seen = pages;
+        if self.is_rest_short.swap(false, Ordering::AcqRel) || pages >= self.next.max(PAGES_MAX) {
+            let moved = checkpoint(rows.connection(), "PASSIVE");
+            self.tell(pages, &moved);
+            self.next = pages + PAGES_BETWEEN;
+        } else if pages >= self.next
             && let Some(requests) = &self.requests
             && let Err(TrySendError::Disconnected(())) = requests.try_send(())
         {
-            tracing::error!("the checkpoint thread has stopped");
+            // A panic said so already; the writer does all of it from now on.
+            self.requests = None;
         }
+    }
+
+    /// Says once why a large log stays large.
+    fn tell(&mut self, pages: i64, moved: &Result<i64>) {
+        if self.is_told {
+            return;
+        }
+        match moved {
+            Err(error) => tracing::warn!(%error, "cannot move the write-ahead log into the file; trying again"),
+            Ok(rest) if *rest > 0 && pages > PAGES_MAX => tracing::warn!(
+                mebibytes = pages / 256,
+                "a reader keeps the write-ahead log from being begun anew, so it grows; end long transactions in other \
+                 programs that have the file open"
+            ),
+            Ok(_) => return,
+        }
+        self.is_told = true;
     }
 
     /// Moves everything and removes the log, as at the store's end.
@@ -82,14 +121,11 @@ impl Checkpoints {
 fn serve(connection: &Connection, requests: &Receiver<()>, is_rest_short: &AtomicBool) {
     while requests.recv().is_ok() {
         for _ in 0..PASSES_MAX {
-            match checkpoint(connection, "PASSIVE") {
-                Ok(rest) if rest <= PAGES_REST => break,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "cannot move the write-ahead log into the file; trying again");
-                    break;
-                }
+            // Should it fail, so will the writer's own, which tells.
+            if checkpoint(connection, "PASSIVE").is_ok_and(|rest| rest > PAGES_REST) {
+                continue;
             }
+            break;
         }
         is_rest_short.store(true, Ordering::Release);
     }

@@ -14,6 +14,7 @@
 mod block;
 mod change;
 mod checkpoint;
+mod claiming;
 mod command;
 mod commit;
 mod failure;
@@ -39,12 +40,11 @@ use tokio::sync::oneshot;
 
 use self::block::Packer;
 use self::checkpoint::Checkpoints;
-use self::command::{Carried, Command, Gate, Reply, Taken, Ticket};
+use self::command::{Command, Gate, Reply, Ticket};
 use self::commit::Commits;
-use self::intake::claimed;
 use self::names::Names;
 use self::open::Lock;
-use self::read::{Reader, Readers};
+use self::read::Readers;
 use self::recent::RecentPayloads;
 use self::rows::Rows;
 use self::schedule::Schedule;
@@ -56,7 +56,7 @@ use crate::measure::CommitMeasures;
 use crate::query::{Counts, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter};
 use crate::store::{Claim, Description, Durability, Store};
 use crate::submission::{Inserted, NewTask, Submission};
-use crate::task::{Claimed, End, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
+use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
 use crate::time::Clock;
 
 /// How to open a [`SqliteStore`].
@@ -103,7 +103,8 @@ impl SqliteOptions {
 /// # }
 /// ```
 pub struct SqliteStore {
-    commands: Sender<Ticket>,
+    /// The only strong handle: the writer ends when it goes.
+    commands: Arc<Sender<Ticket>>,
     gate: Gate,
     readers: Readers,
     clock: Clock,
@@ -132,9 +133,11 @@ impl SqliteStore {
     }
 
     fn open_blocking(options: SqliteOptions) -> Result<Self> {
+        let options = SqliteOptions { path: open::resolve(&options.path)?, ..options };
         let lock = Lock::take(&options.path)?;
         open::inspect(&options.path)?;
         let (commands, received) = channel();
+        let commands = Arc::new(commands);
         let events = Events::default();
         let measures = Arc::new(CommitMeasures::default());
         let mut writer = make_writer(&options, events.clone(), Arc::clone(&measures))?;
@@ -165,81 +168,30 @@ impl SqliteStore {
     async fn ask<T>(&self, bytes: usize, command: impl FnOnce(Reply<T>) -> Command) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         self.send(self.gate.admit(command(reply), bytes)?)?;
-        answer.await.map_err(|_| Error::Closed)?
+        answer.await.map_err(|_| self.unanswered())?
     }
 
     /// Asks the writer something of our own: waits for its turn.
     async fn ask_patiently<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         self.send(self.gate.admit_when_possible(command(reply)).await?)?;
-        answer.await.map_err(|_| Error::Closed)?
+        answer.await.map_err(|_| self.unanswered())?
     }
 
-    async fn claim_tasks(&self, claim: Claim) -> Result<Vec<Claimed>> {
-        if claim.limit == 0 || claim.kinds.is_empty() {
-            return Ok(Vec::new());
+    /// Why the writer dropped a question: it was closed meanwhile, or it failed in the middle of it.
+    fn unanswered(&self) -> Error {
+        match self.send(Gate::pass(Command::Tick)) {
+            Ok(()) => Error::Unavailable("the store's writer gave no answer".to_owned(), None),
+            Err(error) => error,
         }
-        let wait = claim.wait;
-        let (reply, answer) = oneshot::channel();
-        self.send(self.gate.admit_when_possible(Command::Claim(claim, reply)).await?)?;
-        let mut claiming = Claiming { store: self, answer };
-        let taken = claiming.taken(wait).await?;
-        self.load(taken).await
-    }
-
-    /// Adds what the tasks carry, from memory or from the rows.
-    async fn load(&self, taken: Vec<Taken>) -> Result<Vec<Claimed>> {
-        let order: Vec<TaskId> = taken.iter().map(|taken| taken.running.ready.id).collect();
-        let mut claims = Vec::with_capacity(taken.len());
-        let mut missing = Vec::new();
-        for taken in taken {
-            match taken.carried.clone() {
-                Some(carried) => claims.push(claimed(taken, &carried)),
-                None => missing.push(taken),
-            }
-        }
-        if missing.is_empty() {
-            return Ok(claims);
-        }
-        let leases: Vec<Lease> = missing.iter().map(lease_of).collect();
-        let question = move |reader: &mut Reader| -> Result<Vec<Result<Claimed, Unreadable>>> {
-            Ok(missing.into_iter().map(|taken| read_claimed(reader, taken)).collect())
-        };
-        let read = match self.readers.ask(question).await {
-            Ok(read) => read,
-            Err(error) => {
-                self.give_back(leases);
-                return Err(error);
-            }
-        };
-        let mut unreadable = Vec::new();
-        for outcome in read {
-            match outcome {
-                Ok(claimed) => claims.push(claimed),
-                Err(Unreadable(finish)) => unreadable.push(finish),
-            }
-        }
-        if !unreadable.is_empty() {
-            self.ask_patiently(|reply| Command::Finish(unreadable, reply)).await?;
-        }
-        // Best first, as they were claimed.
-        claims.sort_by_key(|claimed| order.iter().position(|id| *id == claimed.id));
-        Ok(claims)
-    }
-
-    /// Releases tasks that nobody will run, without waiting for it.
-    fn give_back(&self, leases: Vec<Lease>) {
-        let finishes = leases.into_iter().map(|lease| Finish { lease, end: End::Release }).collect();
-        let (reply, _) = oneshot::channel();
-        // If the store is closed meanwhile, the next start finds the tasks running and retries them.
-        let _ = self.send(Gate::pass(Command::Finish(finishes, reply)));
     }
 
     async fn close_store(&self) -> Result<()> {
+        // Readers first: a claim that is still being loaded can then give its tasks back before the writer ends.
+        self.readers.close().await;
         let (reply, answer) = oneshot::channel();
         self.send(Gate::pass(Command::Close(reply)))?;
-        answer.await.map_err(|_| Error::Closed)??;
-        self.readers.close();
+        let outcome = answer.await.map_err(|_| self.unanswered()).and_then(|answer| answer);
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             let joined = tokio::task::spawn_blocking(move || writer.join()).await;
@@ -247,74 +199,8 @@ impl SqliteStore {
                 tracing::error!("the writer's thread panicked");
             }
         }
-        Ok(())
+        outcome
     }
-}
-
-/// A claim under way. Dropping it gives back what it may have been answered already.
-struct Claiming<'a> {
-    store: &'a SqliteStore,
-    answer: oneshot::Receiver<Result<Vec<Taken>>>,
-}
-
-impl Claiming<'_> {
-    async fn taken(&mut self, wait: Duration) -> Result<Vec<Taken>> {
-        // A claim that does not wait is answered by the writer's next round, however long that takes.
-        let answered = if wait.is_zero() {
-            (&mut self.answer).await
-        } else {
-            match tokio::time::timeout(wait, &mut self.answer).await {
-                Ok(answered) => answered,
-                Err(_) => return self.late_answer().unwrap_or_else(|| Ok(Vec::new())),
-            }
-        };
-        answered.map_err(|_| Error::Closed)?
-    }
-
-    /// What was answered in the moment in which we stopped waiting.
-    fn late_answer(&mut self) -> Option<Result<Vec<Taken>>> {
-        self.answer.close();
-        self.answer.try_recv().ok()
-    }
-}
-
-impl Drop for Claiming<'_> {
-    fn drop(&mut self) {
-        if let Some(Ok(taken)) = self.late_answer()
-            && !taken.is_empty()
-        {
-            self.store.give_back(taken.iter().map(lease_of).collect());
-        }
-    }
-}
-
-const fn lease_of(taken: &Taken) -> Lease {
-    let ready = &taken.running.ready;
-    Lease { task: ready.id, attempt: ready.standing.attempt }
-}
-
-/// The end of a task whose payload cannot be read: it fails with the reason, instead of being claimed for ever.
-struct Unreadable(Finish);
-
-fn read_claimed(reader: &mut Reader, taken: Taken) -> Result<Claimed, Unreadable> {
-    match read_carried(reader, taken.running.ready.submission) {
-        Ok(carried) => Ok(claimed(taken, &carried)),
-        Err(error) => {
-            tracing::error!(task = %taken.running.ready.id, %error, "cannot read what a task carries");
-            let end = match error {
-                Error::Corrupt(why) => End::GiveUp { error: format!("its payload cannot be read: {why}").into() },
-                _ => End::Release,
-            };
-            Err(Unreadable(Finish { lease: lease_of(&taken), end }))
-        }
-    }
-}
-
-fn read_carried(reader: &mut Reader, submission: SubmissionId) -> Result<Carried> {
-    let (row, meta, payload) = reader
-        .submission_with_payload(submission)?
-        .ok_or_else(|| Error::Corrupt(format!("its submission {submission} is missing")))?;
-    Ok(Carried { source: row.source, event: row.event, action: row.action, key: row.key, meta, payload })
 }
 
 fn make_writer(options: &SqliteOptions, events: Events, measures: Arc<CommitMeasures>) -> Result<Writer> {
@@ -343,6 +229,8 @@ fn make_writer(options: &SqliteOptions, events: Events, measures: Arc<CommitMeas
         measures,
         commits: Commits::new(options.durability),
         checkpoints,
+        unclaimed: Vec::new(),
+        is_failing: false,
         is_stale: false,
     };
     writer.reload()?;
@@ -364,9 +252,10 @@ fn run_writer(writer: Writer, commands: &Receiver<Ticket>, lock: Lock) {
 }
 
 /// Lets the writer look at a manual clock whenever it was set.
-fn wake_with(clock: &Clock, commands: &Sender<Ticket>) {
-    let commands = commands.clone();
-    clock.on_set(move || commands.send(Gate::pass(Command::Tick)).is_ok());
+fn wake_with(clock: &Clock, commands: &Arc<Sender<Ticket>>) {
+    // The clock may outlive the store, and must not keep the writer from ending with it.
+    let commands = Arc::downgrade(commands);
+    clock.on_set(move || commands.upgrade().is_some_and(|commands| commands.send(Gate::pass(Command::Tick)).is_ok()));
 }
 
 /// How many bytes submissions bring along.

@@ -12,6 +12,7 @@ use crate::query::{Pruned, Retention};
 use crate::store::Claim;
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Finish, Finished, Lease, WorkerId};
+use crate::time::Timestamp;
 
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T>>;
@@ -69,7 +70,7 @@ pub(super) struct Appended {
 pub(super) struct Taken {
     pub(super) running: Running,
     pub(super) kind: Arc<str>,
-    pub(super) started_at: crate::Timestamp,
+    pub(super) started_at: Timestamp,
     pub(super) carried: Option<Arc<Carried>>,
 }
 
@@ -86,7 +87,8 @@ pub(super) struct Carried {
 /// What a reader found to be prunable; the writer looks again before it believes it.
 #[derive(Default)]
 pub(super) struct Outdated {
-    pub(super) tasks: Vec<TaskId>,
+    /// With the time of their latest change, by which one that moved on meanwhile is known.
+    pub(super) tasks: Vec<(TaskId, Timestamp)>,
     pub(super) submissions: Vec<SubmissionId>,
     pub(super) results: Vec<TaskId>,
     pub(super) more: bool,
@@ -108,10 +110,13 @@ pub(super) struct Gate {
 }
 
 impl Gate {
+    /// A gate for so many commands and so many KiB; at least one of each.
     pub(super) fn new(commands_max: usize, kibibytes_max: u32) -> Self {
+        let room = |wanted: usize| wanted.clamp(1, Semaphore::MAX_PERMITS);
+        let kibibytes_max = kibibytes_max.max(1);
         Self {
-            places: Arc::new(Semaphore::new(commands_max)),
-            kibibytes: Arc::new(Semaphore::new(usize::try_from(kibibytes_max).unwrap_or(usize::MAX))),
+            places: Arc::new(Semaphore::new(room(commands_max))),
+            kibibytes: Arc::new(Semaphore::new(room(usize::try_from(kibibytes_max).unwrap_or(usize::MAX)))),
             kibibytes_max,
         }
     }
@@ -154,5 +159,12 @@ mod tests {
         assert!(matches!(gate.admit(Command::Tick, 0), Err(Error::Busy)), "commands");
         drop((one, other));
         assert!(gate.admit(Command::Tick, 100 * 1024 * 1024).is_ok(), "a giant passes alone");
+    }
+
+    #[test]
+    fn limits_that_make_no_sense_are_brought_into_range() {
+        for (commands, kibibytes) in [(0, 0), (usize::MAX, u32::MAX)] {
+            assert!(Gate::new(commands, kibibytes).admit(Command::Tick, 5 * 1024).is_ok());
+        }
     }
 }

@@ -42,13 +42,18 @@ impl Writer {
 
     /// Removes what a reader found outdated, as far as it still is.
     pub(super) fn prune(&mut self, round: &mut Round, retention: Retention, outdated: Outdated) -> Result<Pruned> {
-        let mut pruned = Pruned { results: outdated.results.len() as u64, more: outdated.more, ..Pruned::default() };
+        let mut pruned = Pruned { more: outdated.more, ..Pruned::default() };
         for task in outdated.results {
-            self.apply(round, &Change::ForgetResult { task })?;
+            if self.rows.result_expires_at(task)?.is_some_and(|expires_at| expires_at <= round.now) {
+                self.apply(round, &Change::ForgetResult { task })?;
+                pruned.results += 1;
+            }
         }
         let mut submissions = outdated.submissions;
-        for task in outdated.tasks {
-            if let Some(submission) = self.forget_if_finished(round, task)? {
+        for (task, seen) in outdated.tasks {
+            if self.rows.updated_at(task)? == Some(seen)
+                && let Some(submission) = self.forget_if_finished(round, task)?
+            {
                 pruned.tasks += 1;
                 submissions.push(submission);
             }
@@ -69,7 +74,7 @@ impl Writer {
         oldest_kept: Timestamp,
     ) -> Result<bool> {
         let Some(row) = self.rows.submission(submission)? else { return Ok(false) };
-        if row.received_at >= oldest_kept || !self.rows.tasks_of(submission)?.is_empty() {
+        if row.received_at >= oldest_kept || self.rows.has_tasks(submission)? {
             return Ok(false);
         }
         self.apply(round, &Change::ForgetSubmission { submission, block: row.block })?;
@@ -132,18 +137,19 @@ impl Writer {
 pub(super) fn outdated(connection: &Connection, retention: Retention, now: Timestamp) -> Result<Outdated> {
     let oldest_kept = now.before(retention.age);
     let mut outdated = Outdated::default();
-    let results = "SELECT task FROM results WHERE expires_at <= ?1 ORDER BY task LIMIT ?2";
-    let results = slice(connection, results, now.as_millis(), &mut outdated.more)?;
-    outdated.results = results.into_iter().map(TaskId::from_u64).collect();
+    let results = "SELECT task, expires_at FROM results WHERE expires_at <= ?1 ORDER BY task LIMIT ?2";
+    let results = slice(connection, results, now.as_millis(), SLICE, &mut outdated.more)?;
+    outdated.results = results.into_iter().map(|(task, _)| TaskId::from_u64(task)).collect();
     outdated.tasks = outdated_tasks(connection, retention, oldest_kept, &mut outdated.more)?;
     // The tasks of a submission have the ids between its own and the next submission's; others are in `appended`.
-    let submissions = "SELECT s.id FROM submissions s WHERE s.received_at < ?1 \
+    let submissions = "SELECT s.id, s.received_at FROM submissions s INDEXED BY submissions_received \
+        WHERE s.received_at < ?1 \
         AND NOT EXISTS (SELECT 1 FROM appended WHERE submission = s.id) \
         AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id > s.id AND t.submission = s.id AND t.id < \
             coalesce((SELECT n.id FROM submissions n WHERE n.id > s.id ORDER BY n.id LIMIT 1), 9223372036854775807)) \
-        ORDER BY s.id LIMIT ?2";
-    let submissions = slice(connection, submissions, oldest_kept.as_millis(), &mut outdated.more)?;
-    outdated.submissions = submissions.into_iter().map(|id| submission_id(sql(id))).collect();
+        ORDER BY s.received_at, s.id LIMIT ?2";
+    let submissions = slice(connection, submissions, oldest_kept.as_millis(), SLICE, &mut outdated.more)?;
+    outdated.submissions = submissions.into_iter().map(|(id, _)| submission_id(sql(id))).collect();
     Ok(outdated)
 }
 
@@ -153,28 +159,28 @@ fn outdated_tasks(
     retention: Retention,
     oldest_kept: Timestamp,
     more: &mut bool,
-) -> Result<Vec<TaskId>> {
+) -> Result<Vec<(TaskId, Timestamp)>> {
     let totals = super::read::totals(connection)?;
     let finished: u64 = State::ALL.iter().filter(|state| state.is_finished()).map(|state| totals[place(*state)]).sum();
     let too_many = finished.saturating_sub(retention.finished_max);
-    let too_old = "SELECT id FROM tasks WHERE state >= 3 AND updated_at < ?1 ORDER BY updated_at, id LIMIT ?2";
-    let too_old = slice(connection, too_old, oldest_kept.as_millis(), more)?;
-    if too_many <= too_old.len() as u64 {
-        return Ok(too_old.into_iter().map(TaskId::from_u64).collect());
+    let oldest = "SELECT id, updated_at FROM tasks INDEXED BY tasks_finished \
+        WHERE state IN (3, 4, 5) AND updated_at < ?1 ORDER BY updated_at, id LIMIT ?2";
+    let mut tasks = slice(connection, oldest, oldest_kept.as_millis(), SLICE, more)?;
+    if too_many > tasks.len() as u64 {
+        *more |= too_many > SLICE as u64;
+        let limit = usize::try_from(too_many).unwrap_or(SLICE).min(SLICE);
+        tasks = slice(connection, oldest, i64::MAX, limit, &mut false)?;
     }
-    *more |= too_many > SLICE as u64;
-    let limit = usize::try_from(too_many).unwrap_or(SLICE).min(SLICE);
-    let oldest = "SELECT id FROM tasks WHERE state >= 3 ORDER BY updated_at, id LIMIT ?1";
-    let mut query = connection.prepare_cached(oldest).map_err(failed)?;
-    let rows = query.query_map([limit], |row| row.get(0).map(unsigned)).map_err(failed)?;
-    rows.map(|id| id.map(TaskId::from_u64).map_err(failed)).collect()
+    Ok(tasks.into_iter().map(|(id, updated_at)| (TaskId::from_u64(id), Timestamp::from_millis(updated_at))).collect())
 }
 
-fn slice(connection: &Connection, query: &str, before: i64, more: &mut bool) -> Result<Vec<u64>> {
+/// The first `limit` ids that a query finds with their times, and whether there are more.
+fn slice(connection: &Connection, query: &str, before: i64, limit: usize, more: &mut bool) -> Result<Vec<(u64, i64)>> {
     let mut query = connection.prepare_cached(query).map_err(failed)?;
-    let rows = query.query_map(params![before, SLICE + 1], |row| row.get(0).map(unsigned)).map_err(failed)?;
-    let mut ids = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?;
-    *more |= ids.len() > SLICE;
-    ids.truncate(SLICE);
-    Ok(ids)
+    let rows =
+        query.query_map(params![before, limit + 1], |row| Ok((unsigned(row.get(0)?), row.get(1)?))).map_err(failed)?;
+    let mut found = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?;
+    *more |= found.len() > limit;
+    found.truncate(limit);
+    Ok(found)
 }

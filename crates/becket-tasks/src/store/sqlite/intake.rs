@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::change::{Change, SubmissionRow, TaskRow, WorkerNumber};
 use super::command::{Appended, Carried, Taken};
 use super::schedule::Ready;
-use super::writer::{Round, Writer, transition_of};
+use super::writer::{Parked, Round, Writer, transition_of};
 use crate::error::Result;
 use crate::id::{SubmissionId, TaskId};
 use crate::state::{Event, Standing, transition};
@@ -138,17 +138,20 @@ impl Writer {
     /// Who runs a new task from the start: who asked for it, or a claim that waits for just this.
     ///
     /// That a task is inserted already running saves the claim's own change, and the time until it is made. It is done
-    /// only while no other task became ready in this round, which might be better.
+    /// only where no other task is due that the claim wants, which might be better.
     fn runner(&mut self, round: &mut Round, task: &NewTask, ready: &Ready) -> Result<Option<Runner>> {
         if let Some(start) = &task.start {
             let worker = self.worker(round, &start.worker)?;
             return Ok(Some(Runner { worker, lease: start.lease, parked: None }));
         }
-        if round.has_ready || ready.standing.run_at > round.now {
+        if ready.standing.run_at > round.now {
             return Ok(None);
         }
-        let wants = |parked: &super::writer::Parked| parked.kinds.contains(&ready.kind) && parked.room() > 0;
+        let wants = |parked: &Parked| parked.kinds.contains(&ready.kind) && parked.room() > 0;
         let Some(place) = self.parked.iter().position(wants) else { return Ok(None) };
+        if self.schedule.may_be_due(&self.parked[place].kinds, round.now) {
+            return Ok(None);
+        }
         let claim = self.parked[place].claim.clone();
         let worker = self.worker(round, &claim.worker)?;
         Ok(Some(Runner { worker, lease: claim.lease, parked: Some(place) }))
@@ -173,11 +176,10 @@ impl Writer {
     }
 
     fn queue_new(&mut self, round: &mut Round, ready: Ready, carried: Option<&Arc<Carried>>) {
-        if ready.standing.run_at <= round.now {
-            round.has_ready = true;
-            if let Some(carried) = carried {
-                self.recent.keep(ready.submission, carried);
-            }
+        if ready.standing.run_at <= round.now
+            && let Some(carried) = carried
+        {
+            self.recent.keep(ready.submission, carried);
         }
         self.schedule.add_ready(ready);
         let at = round.now;

@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
 
@@ -18,6 +19,9 @@ const APPLICATION_ID: i32 = 0x4243_4b54;
 /// Where the header of a SQLite file says what. <https://www.sqlite.org/fileformat2.html#the_database_header>
 const HEADER_BYTES: usize = 100;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// A log that grew larger than this while somebody read is cut to it when it is begun anew.
+const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
 /// The tables, step by step. A step that was released is never changed: each store remembers its hash.
 const MIGRATIONS: &[&str] = &[include_str!("sql/001_initial.sql")];
@@ -40,11 +44,7 @@ impl Lock {
                 let mut holder = String::new();
                 // Who holds it is only told, not needed.
                 let _ = file.take(32).read_to_string(&mut holder);
-                return Err(Error::Locked(format!(
-                    "the store {} is in use by another process (number {}); stop that one, or choose another file",
-                    path.display(),
-                    holder.trim()
-                )));
+                return Err(in_use(path, holder.trim()));
             }
             Err(TryLockError::Error(error)) => return Err(cannot_open(&beside, error)),
         }
@@ -52,6 +52,27 @@ impl Lock {
         told.map_err(|error| cannot_open(&beside, error))?;
         Ok(Self { _file: file })
     }
+}
+
+fn in_use(path: &Path, holder: &str) -> Error {
+    let by = match holder.parse::<u32>() {
+        Ok(number) if number == std::process::id() => "by this process already; close it first".to_owned(),
+        Ok(number) => format!("by another process (number {number}); stop that one"),
+        Err(_) => "by another process; stop that one".to_owned(),
+    };
+    Error::Locked(format!("the store {} is in use {by}, or choose another file", path.display()))
+}
+
+/// The file itself, whichever links lead to it: two names of one file must not have a lock each.
+pub(super) fn resolve(path: &Path) -> Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        found => return found.map_err(|error| cannot_open(path, error)),
+    }
+    let name = path.file_name().ok_or_else(|| Error::Unavailable(format!("{} names no file", path.display()), None))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().map_err(|error| cannot_open(folder, error))?;
+    Ok(folder.join(name))
 }
 
 /// The path of a file that lies beside the store's: SQLite names its own the same way.
@@ -94,9 +115,9 @@ pub(super) fn inspect(path: &Path) -> Result<()> {
         1 => 65_536,
         bytes => u64::from(bytes),
     };
-    // With a write-ahead log the file may lag behind its header.
-    let has_log = std::fs::metadata(beside(path, "wal")).is_ok_and(|log| log.len() > 0);
-    if !has_log && length < page_bytes * u64::from(word(28)) {
+    // With a log of what a crash interrupted, the file may lag behind its header until SQLite has read that.
+    let has_log = |suffix| std::fs::metadata(beside(path, suffix)).is_ok_and(|log| log.len() > 0);
+    if !has_log("wal") && !has_log("journal") && length < page_bytes * u64::from(word(28)) {
         return refuse("is cut off: it is shorter than its header says");
     }
     Ok(())
@@ -105,6 +126,11 @@ pub(super) fn inspect(path: &Path) -> Result<()> {
 /// Opens the write connection, and brings the tables up to date.
 pub(super) fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    // Until it is known to be ours to write, closing it must not move a log that a crash left behind into it.
+    let may_move_log = |connection: &Connection, may: bool| {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !may).map_err(failed)
+    };
+    may_move_log(&connection, false)?;
     let is_new = connection
         .pragma_query_value(None, "application_id", |row| row.get(0))
         .map_err(failed)
@@ -113,7 +139,9 @@ pub(super) fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
         connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     }
     migrate(&mut connection, path, now)?;
+    may_move_log(&connection, true)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT).map_err(failed)?;
     connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
     connection.pragma_update(None, "cache_size", -8_192).map_err(failed)?;
     Ok(connection)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::block::{self, Span};
 use super::change::{BlockRow, SubmissionRow, outcome_of, state_number, state_of};
@@ -28,14 +28,29 @@ const READERS: usize = 3;
 #[derive(Debug)]
 pub(super) struct Readers {
     turns: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<Reader>>>,
+    idle: Idle,
 }
+
+type Idle = Arc<Mutex<Vec<Reader>>>;
 
 /// One read connection, with the block that it unpacked last: tasks that follow each other share blocks.
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) connection: Connection,
     unpacked: Option<(i64, Bytes)>,
+}
+
+/// A reader at work. It goes back to the idle ones however the work ends, before its turn does.
+struct Turn {
+    reader: Option<Reader>,
+    idle: Idle,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.reader.take());
+    }
 }
 
 impl Readers {
@@ -52,22 +67,19 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&mut Reader) -> Result<T> + Send + 'static,
     {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Error::Closed)?;
-        let idle = Arc::clone(&self.idle);
-        let answer = tokio::task::spawn_blocking(move || {
-            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut reader = taken.ok_or(Error::Closed)?;
-            let answer = question(&mut reader);
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
-            drop(turn);
-            answer
-        });
+        let permit = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Error::Closed)?;
+        let reader = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut turn = Turn { reader, idle: Arc::clone(&self.idle), _permit: permit };
+        let answer = tokio::task::spawn_blocking(move || turn.reader.as_mut().ok_or(Error::Closed).and_then(question));
         answer.await.map_err(|error| Error::Unavailable("a reader stopped".to_owned(), Some(Box::new(error))))?
     }
 
-    /// Closes the connections that are idle; questions asked from now on are refused.
-    pub(super) fn close(&self) {
+    /// Waits for the questions that are being answered, refuses all others, and closes the connections.
+    pub(super) async fn close(&self) {
+        // Fails when they are closed already.
+        let turns = self.turns.acquire_many(u32::try_from(READERS).unwrap_or(u32::MAX)).await;
         self.turns.close();
+        drop(turns);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
@@ -422,4 +434,46 @@ pub(super) fn oldest_due(connection: &Connection, now: Timestamp) -> Result<Opti
         .map_err(failed)?;
     let oldest: Option<i64> = query.query_row(params![], |row| row.get(0)).map_err(failed)?;
     Ok(oldest.map(Timestamp::from_millis).filter(|run_at| *run_at <= now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readers() -> Readers {
+        Readers::open(|| Connection::open_in_memory().map_err(failed)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn panicking_question_costs_no_reader() {
+        let readers = readers();
+        for _ in 0..2 * READERS {
+            let answer: Result<()> = readers.ask(|_| panic!("a question that panics")).await;
+            assert!(matches!(answer, Err(Error::Unavailable(..))), "{answer:?}");
+        }
+        assert_eq!(readers.ask(|_| Ok(7)).await.unwrap(), 7);
+        assert_eq!(readers.idle.lock().unwrap().len(), READERS);
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_questions_under_way_and_leaves_no_connection_open() {
+        let readers = readers();
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (may_end, end) = std::sync::mpsc::channel();
+        let slow = readers.ask(move |_| {
+            begun.send(()).unwrap();
+            end.recv().map_err(|_| Error::Closed)
+        });
+        let closing = async {
+            has_begun.recv().unwrap();
+            let mut close = std::pin::pin!(readers.close());
+            assert!(futures_util::poll!(&mut close).is_pending(), "a question is under way");
+            may_end.send(()).unwrap();
+            close.await;
+        };
+        let (answer, ()) = tokio::join!(slow, closing);
+        answer.unwrap();
+        assert!(matches!(readers.ask(|_| Ok(())).await, Err(Error::Closed)));
+        assert!(readers.idle.lock().unwrap().is_empty());
+    }
 }

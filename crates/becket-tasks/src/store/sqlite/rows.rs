@@ -231,13 +231,22 @@ impl Rows {
     ) -> Result<()> {
         let erased = "UPDATE submissions SET block = NULL, meta_bytes = 0 WHERE id = ?1";
         self.execute(erased, [sql(submission.as_u64())])?;
-        self.execute("DELETE FROM blocks WHERE id = ?1", [block])?;
+        self.delete_overwriting(block)?;
         let Some(row) = rewritten else { return Ok(()) };
         for (other, offset) in moved {
             let shift = "UPDATE submissions SET block = ?2, block_offset = ?3 WHERE id = ?1";
             self.execute(shift, [sql(other.as_u64()), row.id, sql(*offset)])?;
         }
         self.insert_block(row)
+    }
+
+    /// Deletes a block and overwrites its pages, which would otherwise keep its bytes until they are used again.
+    fn delete_overwriting(&self, block: i64) -> Result<()> {
+        let overwrite = |is_on: bool| self.connection.pragma_update(None, "secure_delete", is_on).map_err(failed);
+        overwrite(true)?;
+        let deleted = self.execute("DELETE FROM blocks WHERE id = ?1", [block]);
+        overwrite(false)?;
+        deleted
     }
 
     fn count(&mut self, from: State, to: State) {
@@ -269,6 +278,30 @@ impl Rows {
 
     pub(super) fn tasks_of(&self, submission: SubmissionId) -> Result<Vec<TaskId>> {
         super::read::tasks_of(&self.connection, submission)
+    }
+
+    /// Whether a submission still has tasks.
+    pub(super) fn has_tasks(&self, submission: SubmissionId) -> Result<bool> {
+        let has = "SELECT coalesce((SELECT submission FROM tasks WHERE id > ?1 ORDER BY id LIMIT 1) = ?1, 0) \
+                   OR EXISTS (SELECT 1 FROM appended WHERE submission = ?1)";
+        let mut query = self.connection.prepare_cached(has).map_err(failed)?;
+        query.query_row([sql(submission.as_u64())], |row| row.get(0)).map_err(failed)
+    }
+
+    /// When a task last changed.
+    pub(super) fn updated_at(&self, task: TaskId) -> Result<Option<Timestamp>> {
+        self.time("SELECT updated_at FROM tasks WHERE id = ?1", task)
+    }
+
+    /// When a task's result ends, if it has one.
+    pub(super) fn result_expires_at(&self, task: TaskId) -> Result<Option<Timestamp>> {
+        self.time("SELECT expires_at FROM results WHERE task = ?1", task)
+    }
+
+    fn time(&self, query: &str, task: TaskId) -> Result<Option<Timestamp>> {
+        let mut query = self.connection.prepare_cached(query).map_err(failed)?;
+        let time = query.query_row([sql(task.as_u64())], |row| row.get(0).map(Timestamp::from_millis));
+        time.optional().map_err(failed)
     }
 
     /// A submission as its row says, for tasks whose payload is not in memory.
@@ -330,7 +363,7 @@ impl Rows {
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
-    /// How many of a task's ended attempts since it was last requeued ended with `outcome`, running one aside.
+    /// How many of a task's earlier attempts ended with `outcome`, those before a requeue included.
     pub(super) fn attempts_ended(&self, task: TaskId, outcome: Outcome) -> Result<u32> {
         let mut query = self
             .connection
@@ -432,3 +465,6 @@ pub(super) fn sql(number: u64) -> i64 {
 pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,6 +129,15 @@ impl Schedule {
         best.map(|(_, _, ready)| ready)
     }
 
+    /// Whether a task of `kinds` may be due at `now`: one is, or a window must be filled to know.
+    pub(super) fn may_be_due(&self, kinds: &HashSet<KindNumber>, now: Timestamp) -> bool {
+        let mut of_kinds = self.windows.iter().filter(|(level, _)| kinds.contains(&level.kind));
+        of_kinds.any(|(_, window)| match window.tasks.first_key_value() {
+            Some(((run_at, _), _)) => *run_at <= now,
+            None => window.more,
+        })
+    }
+
     /// When the next task of `kinds` becomes due; a time in the past if one is.
     pub(super) fn next_due(&self, kinds: &HashSet<KindNumber>) -> Option<Timestamp> {
         let of_kinds = self.windows.iter().filter(|(level, _)| kinds.contains(&level.kind));

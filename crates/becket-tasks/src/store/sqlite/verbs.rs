@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::id::TaskId;
 use crate::state::{Event, Standing, State, transition};
 use crate::store::Claim;
-use crate::store::ending::Ending;
+use crate::store::ending::{Ending, bounded};
 use crate::task::{End, Finish, Finished, Lease, Outcome, WorkerId};
 use crate::time::Timestamp;
 
@@ -41,6 +41,9 @@ impl Writer {
 
     /// Answers a claim, or parks it until something becomes due.
     pub(super) fn claim_or_park(&mut self, round: &mut Round, claim: Claim, reply: Reply<Vec<Taken>>) -> Result<()> {
+        if reply.is_closed() {
+            return Ok(());
+        }
         let claimed = self.kinds_of(round, &claim).and_then(|kinds| {
             let mut taken = Vec::new();
             self.take_due(round, &claim, &kinds, &mut taken)?;
@@ -143,6 +146,15 @@ impl Writer {
         leases.iter().map(&mut renew).collect()
     }
 
+    /// Takes back what was given to claimers that were gone by then.
+    pub(super) fn take_back(&mut self, round: &mut Round) -> Result<()> {
+        // Should the commit fail they are not tried again here: the leases' end gives them back.
+        for lease in std::mem::take(&mut self.unclaimed) {
+            self.finish_one(round, Finish { lease, end: End::Release })?;
+        }
+        Ok(())
+    }
+
     pub(super) fn finish(&mut self, round: &mut Round, finishes: Vec<Finish>) -> Result<Vec<Finished>> {
         finishes.into_iter().map(|finish| self.finish_one(round, finish)).collect()
     }
@@ -193,7 +205,6 @@ impl Writer {
         let ready = Ready { standing, ..before };
         if standing.state.is_claimable() {
             self.schedule.add_ready(ready);
-            round.has_ready = true;
         }
         let at = round.now;
         round.announce(|| transition_of(self, &ready, Some(from), at, error));
@@ -226,9 +237,10 @@ impl Writer {
     }
 
     pub(super) fn cancel(&mut self, round: &mut Round, tasks: Vec<TaskId>, reason: &Arc<str>) -> Result<Vec<TaskId>> {
+        let reason = bounded(reason);
         let mut cancelled = Vec::new();
         for task in tasks {
-            if self.cancel_one(round, task, reason)? {
+            if self.cancel_one(round, task, &reason)? {
                 cancelled.push(task);
             }
         }

@@ -5,12 +5,14 @@
 //! read once a round, here, and handed down.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::block::Packer;
 use super::change::{Change, KindNumber};
 use super::checkpoint::Checkpoints;
+use super::claiming::lease_of;
 use super::command::{Command, Reply, Taken, Ticket};
 use super::commit::Commits;
 use super::failure::again;
@@ -25,10 +27,13 @@ use crate::measure::CommitMeasures;
 use crate::state::State;
 use crate::store::Claim;
 use crate::store::ending::Ending;
+use crate::task::Lease;
 use crate::time::{Clock, Timestamp};
 
 /// How many commands one round takes at the most.
 const ROUND_COMMANDS_MAX: usize = 1_024;
+/// While something waits for its time the clock is looked at so often, in case that it jumps forwards.
+const RECHECK: Duration = Duration::from_secs(1);
 /// A task whose finish could not be committed has so long to be finished again.
 const LEASE_AFTER_FAILURE: Duration = Duration::from_secs(60);
 
@@ -47,6 +52,10 @@ pub(super) struct Writer {
     pub(super) measures: std::sync::Arc<CommitMeasures>,
     pub(super) commits: Commits,
     pub(super) checkpoints: Checkpoints,
+    /// Given to claimers that were gone by then; taken back in the next round.
+    pub(super) unclaimed: Vec<Lease>,
+    /// Whether the latest commit failed, so that an outage is told once.
+    pub(super) is_failing: bool,
     /// The schedule could not be read back after a failure, and must be before anything else is done.
     pub(super) is_stale: bool,
 }
@@ -73,8 +82,6 @@ pub(super) struct Round {
     answers: Vec<Answer>,
     transitions: Vec<Transition>,
     is_watched: bool,
-    /// Whether tasks became ready in this round, so that the best one must be looked for.
-    pub(super) has_ready: bool,
 }
 
 /// Sends an answer once it is known whether the round was committed.
@@ -82,7 +89,7 @@ type Answer = Box<dyn FnOnce(Option<&Error>) + Send>;
 
 impl Round {
     fn new(now: Timestamp, is_watched: bool) -> Self {
-        Self { now, is_open: false, answers: Vec::new(), transitions: Vec::new(), is_watched, has_ready: false }
+        Self { now, is_open: false, answers: Vec::new(), transitions: Vec::new(), is_watched }
     }
 
     /// Announces a transition once it is committed.
@@ -91,11 +98,6 @@ impl Round {
             self.transitions.push(transition());
         }
     }
-}
-
-enum Flow {
-    Continue,
-    Stop,
 }
 
 impl Writer {
@@ -113,37 +115,53 @@ impl Writer {
             {
                 batch.push(ticket.command);
             }
-            if matches!(self.round(&mut batch), Flow::Stop) {
+            let is_last = batch.iter().any(|command| matches!(command, Command::Close(_)));
+            // A bug that one command brings to light must not end the service for all others.
+            if catch_unwind(AssertUnwindSafe(|| self.round(&mut batch))).is_err() {
+                batch.clear();
+                self.fail(&Error::Unavailable("the store's writer panicked".to_owned(), None));
+            }
+            if is_last {
                 break;
             }
         }
+        self.refuse_what_waits(commands);
         self.checkpoints.finish(&self.rows);
+    }
+
+    fn refuse_what_waits(&mut self, commands: &Receiver<Ticket>) {
+        for parked in self.parked.drain(..) {
+            let _ = parked.reply.send(Err(Error::Closed));
+        }
+        while let Ok(ticket) = commands.try_recv() {
+            refuse(ticket.command, &Error::Closed);
+        }
     }
 
     /// Waits for a command, or until something that a parked claim waits for becomes due.
     fn next_command(&self, commands: &Receiver<Ticket>) -> Result<Command, RecvTimeoutError> {
+        if !self.unclaimed.is_empty() {
+            return Ok(Command::Tick);
+        }
         let next_due = self.parked.iter().filter_map(|parked| self.schedule.next_due(&parked.kinds)).min();
         let ticket = match next_due {
             Some(due) if !self.clock.is_manual() => {
                 // A little more, so that the clock's next millisecond has begun when we look.
-                commands.recv_timeout(due.since(self.clock.now()) + Duration::from_micros(500))?
+                let until_due = due.since(self.clock.now()) + Duration::from_micros(500);
+                commands.recv_timeout(until_due.min(RECHECK))?
             }
             _ => commands.recv().map_err(|_| RecvTimeoutError::Disconnected)?,
         };
         Ok(ticket.command)
     }
 
-    fn round(&mut self, batch: &mut Vec<Command>) -> Flow {
+    fn round(&mut self, batch: &mut Vec<Command>) {
         let began = Instant::now();
         let operations = batch.len();
         let mut round = Round::new(self.clock.now(), self.events.has_listeners());
         let is_durable = batch.iter().any(Command::is_durable);
-        let mut flow = Flow::Continue;
-        let mut outcome = self.prepare(is_durable);
+        let mut outcome = self.prepare(is_durable).and_then(|()| self.take_back(&mut round));
         for command in batch.drain(..) {
-            if matches!(command, Command::Close(_)) {
-                flow = Flow::Stop;
-            }
             outcome = self.execute(&mut round, command, outcome);
         }
         let outcome = outcome.and_then(|()| self.serve_parked(&mut round)).and_then(|()| self.commit(&mut round));
@@ -152,7 +170,6 @@ impl Writer {
         }
         self.conclude(round, outcome);
         self.checkpoints.after_round(&self.rows);
-        flow
     }
 
     fn prepare(&mut self, is_durable: bool) -> Result<()> {
@@ -250,6 +267,10 @@ impl Writer {
     fn conclude(&mut self, round: Round, outcome: Result<()>) {
         match outcome {
             Ok(()) => {
+                if self.is_failing && round.is_open {
+                    self.is_failing = false;
+                    tracing::info!("commits succeed again");
+                }
                 for answer in round.answers {
                     answer(None);
                 }
@@ -259,8 +280,7 @@ impl Writer {
                 }
             }
             Err(error) => {
-                self.undo();
-                tracing::error!(%error, "a commit failed; nothing of it was kept");
+                self.fail(&error);
                 for answer in round.answers {
                     answer(Some(&error));
                 }
@@ -269,16 +289,22 @@ impl Writer {
     }
 
     /// Makes rows and memory agree again after a failure.
-    fn undo(&mut self) {
+    fn fail(&mut self, error: &Error) {
+        if !self.is_failing {
+            tracing::error!(%error, "a commit failed, and nothing of it was kept; said again when commits succeed");
+        }
+        self.is_failing = true;
         self.rows.rollback();
         self.packer.discard();
         self.recent.clear();
-        for parked in &mut self.parked {
-            parked.taken.clear();
+        // Parked claims are told, too: they may hold what was just undone, and if they stayed, whatever is due for them
+        // would be tried again at once and without end.
+        for parked in self.parked.drain(..) {
+            let _ = parked.reply.send(Err(again(error)));
         }
         self.is_stale = true;
         if let Err(error) = self.reload() {
-            tracing::error!(%error, "cannot read the schedule back; trying again with the next command");
+            tracing::debug!(%error, "cannot read the schedule back; trying again with the next command");
         }
     }
 
@@ -311,8 +337,10 @@ impl Writer {
     fn answer_parked(&mut self) {
         for parked in std::mem::take(&mut self.parked) {
             if !parked.taken.is_empty() {
-                // Should the claimer be gone by now, its guard or the lease's end gives the tasks back.
-                let _ = parked.reply.send(Ok(parked.taken));
+                if let Err(Ok(taken)) = parked.reply.send(Ok(parked.taken)) {
+                    // The claimer has gone meanwhile.
+                    self.unclaimed.extend(taken.iter().map(lease_of));
+                }
             } else if !parked.reply.is_closed() {
                 self.parked.push(parked);
             }
@@ -320,7 +348,7 @@ impl Writer {
     }
 }
 
-/// Sends the answer at the end of the round. What is wrong with the command alone does not fail the round.
+/// Sends the answer at the end of the round; an error fails the round.
 fn settle<T: Send + 'static>(round: &mut Round, reply: Reply<T>, answer: Result<T>) -> Result<()> {
     match answer {
         Ok(answer) => {
@@ -328,10 +356,6 @@ fn settle<T: Send + 'static>(round: &mut Round, reply: Reply<T>, answer: Result<
                 // A caller that is gone does not want to know.
                 let _ = reply.send(failure.map_or(Ok(answer), |error| Err(again(error))));
             }));
-            Ok(())
-        }
-        Err(Error::Invalid(text)) => {
-            let _ = reply.send(Err(Error::Invalid(text)));
             Ok(())
         }
         Err(error) => {
@@ -380,3 +404,6 @@ pub(super) fn transition_of(
         error,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,7 @@ CREATE TABLE submissions (
     payload_bytes INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX submissions_key ON submissions (key_hash) WHERE key_hash IS NOT NULL;
+CREATE INDEX submissions_received ON submissions (received_at);
 
 -- The payloads of one commit, one after the other, as one zstd frame.
 CREATE TABLE blocks (
@@ -62,6 +63,7 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_ready ON tasks (kind, priority, run_at) WHERE state IN (0, 2);
 CREATE INDEX tasks_running ON tasks (worker) WHERE state = 1;
 CREATE INDEX tasks_dead ON tasks (state) WHERE state IN (4, 5);
+CREATE INDEX tasks_finished ON tasks (updated_at) WHERE state IN (3, 4, 5);
 
 -- Tasks added to a submission later (replays).
 CREATE TABLE appended (
@@ -104,9 +106,17 @@ CREATE TABLE process (
 ) STRICT;
 INSERT INTO process VALUES (1, 0, 0);
 
--- For people with the sqlite3 shell.
+-- For people with the sqlite3 shell: the words of the API. Ids are written as everywhere else, in Crockford's base 32;
+-- the number is the row's, by which a single one is found at once.
 CREATE VIEW task_list AS
-SELECT tasks.id, kinds.name AS kind,
+SELECT tasks.id AS number,
+       (WITH RECURSIVE text(place, digits) AS (VALUES (60, '') UNION ALL
+            SELECT place - 5, digits || substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (tasks.id >> place & 31) + 1, 1)
+            FROM text WHERE place >= 0) SELECT digits FROM text WHERE place < 0) AS id,
+       (WITH RECURSIVE text(place, digits) AS (VALUES (60, '') UNION ALL
+            SELECT place - 5, digits || substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (tasks.submission >> place & 31) + 1, 1)
+            FROM text WHERE place >= 0) SELECT digits FROM text WHERE place < 0) AS delivery,
+       kinds.name AS kind,
        CASE tasks.state WHEN 0 THEN 'queued' WHEN 1 THEN 'running' WHEN 2 THEN 'retrying'
                         WHEN 3 THEN 'completed' WHEN 4 THEN 'failed' ELSE 'cancelled' END AS state,
        submissions.source, submissions.event, submissions.action, submissions.key AS delivery_id,
@@ -114,11 +124,16 @@ SELECT tasks.id, kinds.name AS kind,
        strftime('%Y-%m-%dT%H:%M:%fZ', tasks.created_at / 1000.0, 'unixepoch') AS created_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', tasks.updated_at / 1000.0, 'unixepoch') AS updated_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', tasks.run_at / 1000.0, 'unixepoch') AS run_at,
-       tasks.error
+       tasks.error,
+       (SELECT CAST(body AS TEXT) FROM results WHERE results.task = tasks.id) AS result
 FROM tasks JOIN kinds ON kinds.number = tasks.kind JOIN submissions ON submissions.id = tasks.submission;
 
 CREATE VIEW delivery_list AS
-SELECT id, source, event, action, key AS delivery_id,
+SELECT id AS number,
+       (WITH RECURSIVE text(place, digits) AS (VALUES (60, '') UNION ALL
+            SELECT place - 5, digits || substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (submissions.id >> place & 31) + 1, 1)
+            FROM text WHERE place >= 0) SELECT digits FROM text WHERE place < 0) AS id,
+       key AS delivery_id, source, event, action,
        strftime('%Y-%m-%dT%H:%M:%fZ', received_at / 1000.0, 'unixepoch') AS received_at,
        payload_bytes AS size, block IS NULL AS erased
 FROM submissions;

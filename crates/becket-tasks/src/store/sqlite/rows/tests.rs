@@ -1,0 +1,162 @@
+//! Changes are all that the rows depend on.
+
+use std::time::Duration;
+
+use super::super::open;
+use super::*;
+
+const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+fn submission(id: u64, offset: u64) -> Change {
+    Change::Submission(SubmissionRow {
+        id: SubmissionId::from_u64(id),
+        source: "github".into(),
+        event: "issues".into(),
+        action: Some("opened".into()),
+        key: Some(format!("key {id}").into()),
+        received_at: AT,
+        block: Some(1),
+        block_offset: offset,
+        meta_bytes: 2,
+        payload_bytes: 3,
+    })
+}
+
+fn block(id: i64, wanted: u64) -> BlockRow {
+    let (first, last) = (SubmissionId::from_u64(10), SubmissionId::from_u64(30));
+    BlockRow { id, first, last, wanted, raw_bytes: 5 * wanted, body: vec![0, 255, 7] }
+}
+
+fn task(id: u64, started_by: Option<WorkerNumber>) -> Change {
+    Change::Task(TaskRow {
+        id: TaskId::from_u64(id),
+        submission: SubmissionId::from_u64(10),
+        kind: 1,
+        priority: -3,
+        max_attempts: 5,
+        run_at: AT,
+        created_at: AT,
+        started_by,
+    })
+}
+
+fn to(state: State) -> Place {
+    Place { state, spared: 1, run_at: AT.as_millis() + 5 }
+}
+
+/// A life in which each kind of change occurs.
+fn changes() -> Vec<Change> {
+    let id = TaskId::from_u64;
+    let at = AT.after(Duration::from_secs(1));
+    let end = |task, state, outcome| Change::End {
+        task,
+        to: to(state),
+        at,
+        attempt: AttemptEnd { outcome, error: Some("it went wrong".into()) },
+        error: Some("it went wrong".into()),
+    };
+    vec![
+        Change::Kind { number: 1, name: "work".into() },
+        Change::Worker { number: 1, name: "w".into() },
+        submission(10, 0),
+        submission(20, 5),
+        submission(30, 10),
+        Change::Block(block(1, 3)),
+        task(11, None),
+        task(12, Some(1)),
+        task(13, None),
+        task(31, None),
+        Change::Appended { submission: SubmissionId::from_u64(10), task: id(31) },
+        Change::Start { task: id(11), from: State::Queued, attempt: 1, worker: 1, at },
+        end(id(11), State::Retrying, Outcome::Failed),
+        Change::Start { task: id(11), from: State::Retrying, attempt: 2, worker: 1, at },
+        end(id(11), State::Completed, Outcome::Completed),
+        Change::Result { task: id(11), expires_at: at, body: b"{}".to_vec() },
+        Change::Result { task: id(12), expires_at: at, body: b"[]".to_vec() },
+        Change::ForgetResult { task: id(12) },
+        Change::Move { task: id(13), from: State::Queued, to: to(State::Cancelled), at, error: Some("no".into()) },
+        Change::ForgetTask { task: id(13), submission: SubmissionId::from_u64(10), state: State::Cancelled },
+        Change::ForgetSubmission { submission: SubmissionId::from_u64(30), block: Some(1) },
+        Change::Erase {
+            submission: SubmissionId::from_u64(20),
+            block: 1,
+            rewritten: Some(block(2, 1)),
+            moved: vec![(SubmissionId::from_u64(10), 0)],
+        },
+        Change::Probe { at },
+    ]
+}
+
+/// Applies changes to a new file, and answers all that is in its tables then.
+fn applied(changes: &[Change]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = Rows::new(open::writer(&folder.path().join("tasks.db"), AT).unwrap());
+    rows.begin().unwrap();
+    for change in changes {
+        rows.apply(change).unwrap();
+    }
+    rows.commit().unwrap();
+    dump(rows.connection())
+}
+
+fn dump(connection: &Connection) -> Vec<String> {
+    let list = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+    let mut list = connection.prepare(list).unwrap();
+    let tables: Vec<String> = list.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut dumped = Vec::new();
+    for table in tables {
+        let mut query = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = query.column_count();
+        let mut rows = query.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let values: Vec<_> = (0..columns).map(|column| row.get_ref(column).unwrap()).collect();
+            dumped.push(format!("{table}: {values:?}"));
+        }
+    }
+    dumped
+}
+
+/// The name of each kind of change; the compiler says when one is new.
+const fn name(change: &Change) -> &'static str {
+    match change {
+        Change::Kind { .. } => "kind",
+        Change::Worker { .. } => "worker",
+        Change::Submission(_) => "submission",
+        Change::Block(_) => "block",
+        Change::Task(_) => "task",
+        Change::Appended { .. } => "appended",
+        Change::Start { .. } => "start",
+        Change::End { .. } => "end",
+        Change::Move { .. } => "move",
+        Change::Result { .. } => "result",
+        Change::ForgetResult { .. } => "forget result",
+        Change::ForgetTask { .. } => "forget task",
+        Change::ForgetSubmission { .. } => "forget submission",
+        Change::Erase { .. } => "erase",
+        Change::Probe { .. } => "probe",
+    }
+}
+
+#[test]
+fn same_changes_read_back_from_text_give_the_same_rows() {
+    let changes = changes();
+    let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
+    assert_eq!(kinds.len(), 15, "each kind of change occurs: {kinds:?}");
+    let text = serde_json::to_string(&changes).unwrap();
+    let read: Vec<Change> = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, changes);
+    let rows = applied(&changes);
+    assert!(rows.len() > 15, "{rows:#?}");
+    assert_eq!(applied(&read), rows);
+    assert_ne!(applied(&changes[..changes.len() - 1]), rows, "the dump sees each change");
+}
+
+#[test]
+fn totals_are_what_counting_gives() {
+    let rows = applied(&changes());
+    let totals: Vec<&String> = rows.iter().filter(|row| row.starts_with("totals")).collect();
+    // Queued 31, running 12, completed 11; 13 was forgotten.
+    let expected =
+        [1, 1, 0, 1, 0, 0].iter().enumerate().map(|(n, of)| format!("totals: [Integer({n}), Integer({of})]"));
+    assert_eq!(totals.into_iter().cloned().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}

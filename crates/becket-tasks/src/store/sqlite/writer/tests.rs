@@ -1,0 +1,261 @@
+//! Rounds, one by one: what outside is a matter of chance (which commands share a round, who goes away when) is chosen
+//! here.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::super::command::Outdated;
+use super::super::names::Names;
+use super::super::{SqliteOptions, make_writer};
+use super::*;
+use crate::id::TaskId;
+use crate::query::Retention;
+use crate::submission::{Due, Inserted, NewTask, Submission};
+use crate::task::{End, Finish, Finished, WorkerId};
+
+const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+const SEC: Duration = Duration::from_secs(1);
+
+struct World {
+    writer: Writer,
+    clock: Clock,
+    _folder: tempfile::TempDir,
+}
+
+fn world() -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::new(folder.path().join("tasks.db")) };
+    let writer = make_writer(&options, Events::default(), Arc::default()).unwrap();
+    World { writer, clock, _folder: folder }
+}
+
+fn submission(tasks: Vec<NewTask>) -> Submission {
+    Submission {
+        source: "test".into(),
+        event: "issues".into(),
+        action: None,
+        key: None,
+        meta: bytes::Bytes::new(),
+        payload: "payload".into(),
+        tasks,
+    }
+}
+
+fn insert(kind: &str) -> impl FnOnce(Reply<Vec<Inserted>>) -> Command {
+    let submissions = vec![submission(vec![NewTask::new(kind)])];
+    |reply| Command::Insert(submissions, reply)
+}
+
+fn claim(kind: &str, limit: usize, wait: Duration) -> Claim {
+    Claim { worker: WorkerId::new("w"), kinds: [Arc::from(kind)].into(), limit, lease: SEC, wait }
+}
+
+/// A claim that waits, and where its answer comes.
+fn waiting(kind: &str, limit: usize) -> (Command, oneshot::Receiver<Result<Vec<Taken>>>) {
+    let (reply, answer) = oneshot::channel();
+    (Command::Claim(claim(kind, limit, 60 * SEC), reply), answer)
+}
+
+fn ids(taken: &[Taken]) -> Vec<TaskId> {
+    taken.iter().map(|taken| taken.running.ready.id).collect()
+}
+
+impl World {
+    fn round(&mut self, commands: impl IntoIterator<Item = Command>) {
+        self.writer.round(&mut commands.into_iter().collect());
+    }
+
+    fn ask<T>(&mut self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T> {
+        let (reply, mut answer) = oneshot::channel();
+        self.round([command(reply)]);
+        answer.try_recv().unwrap()
+    }
+
+    fn add(&mut self, task: NewTask) -> TaskId {
+        self.ask(|reply| Command::Insert(vec![submission(vec![task])], reply)).unwrap()[0].tasks[0]
+    }
+
+    fn claim_now(&mut self, kind: &str) -> Vec<TaskId> {
+        ids(&self.ask(|reply| Command::Claim(claim(kind, 10, Duration::ZERO), reply)).unwrap())
+    }
+
+    /// From here on each commit that moves a task fails, after everything else in it was written.
+    fn break_commits(&self) {
+        let trigger = "CREATE TRIGGER broken BEFORE UPDATE ON totals BEGIN SELECT RAISE(ABORT, 'broken'); END";
+        self.writer.rows.connection().execute_batch(trigger).unwrap();
+    }
+
+    fn mend_commits(&self) {
+        self.writer.rows.connection().execute_batch("DROP TRIGGER broken").unwrap();
+    }
+
+    fn state_of(&self, task: TaskId) -> State {
+        self.writer.rows.task(task).unwrap().unwrap().standing.state
+    }
+}
+
+#[test]
+fn failed_commit_is_told_to_claims_that_wait_instead_of_being_tried_without_end() {
+    let mut world = world();
+    let (command, mut answer) = waiting("a", 1);
+    world.round([command]);
+    world.break_commits();
+    assert!(world.ask(insert("a")).is_err());
+    assert!(answer.try_recv().unwrap().is_err());
+    assert!(world.writer.parked.is_empty(), "nothing is left that is due at once");
+}
+
+#[test]
+fn claim_that_does_not_wait_is_told_of_a_failed_commit() {
+    let mut world = world();
+    let task = world.add(NewTask::new("a"));
+    world.break_commits();
+    assert!(world.ask(|reply| Command::Claim(claim("a", 1, Duration::ZERO), reply)).is_err());
+    world.mend_commits();
+    assert_eq!(world.claim_now("a"), [task], "the task was not lost");
+}
+
+#[test]
+fn kinds_of_a_failed_round_are_not_mixed_up_with_later_ones() {
+    let mut world = world();
+    world.break_commits();
+    let (command, _answer) = waiting("a", 5);
+    let (reply, _) = oneshot::channel();
+    world.round([command, insert("x")(reply)]);
+    world.mend_commits();
+    // This kind gets the number that the waiting claim's had.
+    let other = world.add(NewTask::new("b"));
+    assert_eq!(world.state_of(other), State::Queued);
+    assert_eq!(world.claim_now("b"), [other]);
+}
+
+#[test]
+fn failed_commit_leaves_nothing_of_any_of_its_commands() {
+    let mut world = world();
+    let (kept, running) = (world.add(NewTask::new("a")), world.add(NewTask::new("b")));
+    assert_eq!(world.claim_now("b"), [running]);
+    world.break_commits();
+    let (inserted, mut insert_answer) = oneshot::channel();
+    let (cancelled, mut cancel_answer) = oneshot::channel();
+    let (finished, mut finish_answer) = oneshot::channel();
+    let lease = Lease { task: running, attempt: 1 };
+    let end = End::Completed { result: Some("result".into()), result_ttl: SEC };
+    world.round([
+        insert("c")(inserted),
+        Command::Cancel(vec![kept], "no".into(), cancelled),
+        Command::Finish(vec![Finish { lease, end: end.clone() }], finished),
+    ]);
+    assert!(insert_answer.try_recv().unwrap().is_err());
+    assert!(cancel_answer.try_recv().unwrap().is_err());
+    assert!(finish_answer.try_recv().unwrap().is_err());
+    world.mend_commits();
+    assert_eq!((world.state_of(kept), world.state_of(running)), (State::Queued, State::Running));
+    assert_eq!(world.writer.rows.number("SELECT count(*) FROM submissions").unwrap(), Some(2));
+    assert_eq!(world.writer.rows.number("SELECT count(*) FROM blocks").unwrap(), Some(2));
+    assert_eq!(world.writer.rows.number("SELECT count(*) FROM results").unwrap(), Some(0));
+    // The same again, now that commits succeed: nothing in memory is out of step.
+    assert_eq!(world.claim_now("c"), []);
+    assert_eq!(world.claim_now("a"), [kept]);
+    let again = world.ask(|reply| Command::Finish(vec![Finish { lease, end }], reply)).unwrap();
+    assert_eq!(again, [Finished::Now(State::Completed)]);
+    let added = world.add(NewTask::new("c"));
+    assert_eq!(world.claim_now("c"), [added]);
+}
+
+#[test]
+fn lease_outlives_a_finish_that_could_not_be_committed() {
+    let mut world = world();
+    let task = world.add(NewTask::new("a"));
+    assert_eq!(world.claim_now("a"), [task]);
+    world.break_commits();
+    let finish = Finish { lease: Lease { task, attempt: 1 }, end: End::Release };
+    assert!(world.ask(|reply| Command::Finish(vec![finish], reply)).is_err());
+    world.mend_commits();
+    world.clock.advance(2 * SEC);
+    assert_eq!(world.ask(Command::ReclaimExpired).unwrap(), 0, "its worker is about to say it again");
+    world.clock.advance(LEASE_AFTER_FAILURE);
+    assert_eq!(world.ask(Command::ReclaimExpired).unwrap(), 1);
+}
+
+#[test]
+fn tasks_of_a_claimer_that_is_gone_are_taken_back_in_the_next_round() {
+    let mut world = world();
+    let task = world.add(NewTask::new("a"));
+    let (command, answer) = waiting("a", 1);
+    drop(answer);
+    world.round([command]);
+    assert_eq!(world.state_of(task), State::Queued, "nobody waits for it");
+    assert_eq!(world.claim_now("a"), [task]);
+
+    // The claimer goes away between the choice and the answer.
+    let taken = world.writer.schedule.running(task).copied().unwrap();
+    let (reply, gone) = oneshot::channel();
+    drop(gone);
+    let carried = None;
+    let taken = Taken { running: taken, kind: "a".into(), started_at: START, carried };
+    let claim = claim("a", 1, SEC);
+    world.writer.parked.push(Parked { claim, kinds: HashSet::new(), reply, taken: vec![taken] });
+    world.writer.answer_parked();
+    let (_sender, commands) = std::sync::mpsc::channel();
+    assert!(matches!(world.writer.next_command(&commands), Ok(Command::Tick)), "the next round is at once");
+    world.round([Command::Tick]);
+    assert_eq!(world.state_of(task), State::Queued);
+    assert_eq!(world.writer.rows.task(task).unwrap().unwrap().standing.attempts_counted(), 0);
+    assert_eq!(world.claim_now("a"), [task]);
+}
+
+#[test]
+fn new_task_does_not_overtake_a_better_one_that_became_due_meanwhile() {
+    let mut world = world();
+    let better = world.add(NewTask { due: Due::After(10 * SEC), priority: 5, ..NewTask::new("a") });
+    let (command, mut answer) = waiting("a", 1);
+    world.round([command]);
+    world.clock.advance(10 * SEC);
+    let new = world.add(NewTask::new("a"));
+    assert_eq!(ids(&answer.try_recv().unwrap().unwrap()), [better]);
+    assert_eq!(world.claim_now("a"), [new]);
+}
+
+#[test]
+fn pruning_believes_only_what_is_still_so() {
+    let mut world = world();
+    let end = |world: &mut World, task: TaskId, attempt: u32| {
+        let end = End::Completed { result: Some("new".into()), result_ttl: 60 * SEC };
+        let finish = Finish { lease: Lease { task, attempt }, end };
+        world.ask(|reply| Command::Finish(vec![finish], reply)).unwrap();
+    };
+    let task = world.add(NewTask::new("a"));
+    world.claim_now("a");
+    end(&mut world, task, 1);
+    let seen = world.writer.rows.updated_at(task).unwrap().unwrap();
+    // A reader found task and result outdated; meanwhile the task ran again.
+    world.clock.advance(10 * SEC);
+    assert_eq!(world.ask(|reply| Command::Requeue(vec![task], reply)).unwrap(), [task]);
+    world.claim_now("a");
+    end(&mut world, task, 2);
+    let outdated = Outdated { tasks: vec![(task, seen)], results: vec![task], ..Outdated::default() };
+    let retention = Retention { age: 5 * SEC, finished_max: u64::MAX };
+    let pruned = world.ask(|reply| Command::Prune(retention, outdated, reply)).unwrap();
+    assert_eq!((pruned.tasks, pruned.results), (0, 0));
+    assert_eq!(world.writer.rows.number("SELECT count(*) FROM results").unwrap(), Some(1));
+}
+
+#[test]
+fn panic_in_one_round_is_an_error_to_its_callers_and_not_the_end() {
+    let mut world = world();
+    // The next new kind overflows this number, which panics where overflows are checked, as in tests.
+    world.writer.kinds = Names::new(vec![(i64::MAX, "last".into())]);
+    let (sender, commands) = std::sync::mpsc::channel();
+    let send = |command| sender.send(super::super::command::Gate::pass(command)).unwrap();
+    let (reply, panicked) = oneshot::channel();
+    send(insert("a")(reply));
+    let (reply, served) = oneshot::channel();
+    let writer = std::thread::spawn(move || world.writer.run(&commands));
+    assert!(panicked.blocking_recv().is_err(), "the reply is dropped, not kept");
+    send(insert("a")(reply));
+    assert_eq!(served.blocking_recv().unwrap().unwrap().len(), 1);
+    drop(sender);
+    writer.join().unwrap();
+}

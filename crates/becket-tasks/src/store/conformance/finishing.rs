@@ -1,5 +1,6 @@
 //! How attempts end, and what follows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::factory::Factory;
@@ -9,6 +10,7 @@ use super::world::{
 };
 use crate::id::TaskId;
 use crate::state::State;
+use crate::store::ending::ERROR_BYTES_MAX;
 use crate::submission::Due;
 use crate::task::{End, Finish, Finished, Lease, Outcome};
 
@@ -136,6 +138,21 @@ pub async fn every_attempt_is_kept(factory: &dyn Factory) {
     assert_eq!(attempts[0].error.as_deref(), Some("it went wrong"));
     assert_eq!((attempts[1].started_at, attempts[1].ended_at), (START.after(2 * SEC), None));
     assert_eq!((attempts[1].outcome, attempts[1].error.as_deref()), (None, None));
+}
+
+/// A handler that reports megabytes fills no store.
+pub async fn overlong_errors_and_reasons_lose_their_end(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let long: Arc<str> = "x".repeat(1_000_000).into();
+    let (failed, cancelled) = (world.running(1).await, world.running(1).await);
+    world.end(&failed, End::GiveUp { error: long.clone() }).await;
+    world.cancel(vec![cancelled.id], long).await.unwrap();
+    for id in [failed.id, cancelled.id] {
+        let detail = world.detail(id).await;
+        let error = detail.task.error.unwrap();
+        assert!(error.len() <= ERROR_BYTES_MAX && error.starts_with("xxx") && error.ends_with('…'));
+        assert_eq!(detail.attempts[0].error.as_ref(), Some(&error));
+    }
 }
 
 /// G4: reclaimed, and then also while another attempt runs; by every kind of end.

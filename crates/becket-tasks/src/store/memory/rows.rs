@@ -13,7 +13,7 @@ use crate::id::{IdGenerator, SubmissionId, TaskId};
 use crate::query::{Payload, SubmissionInfo};
 use crate::state::{self, Event, Standing, State};
 use crate::store::Claim;
-use crate::store::ending::Ending;
+use crate::store::ending::{Ending, bounded};
 use crate::submission::{Inserted, NewTask, Start, Submission};
 use crate::task::{Attempt, Claimed, End, Finish, Finished, Lease, Outcome, Task, WorkerId};
 use crate::time::Timestamp;
@@ -294,12 +294,13 @@ impl Rows {
         let Some(row) = self.tasks.get_mut(&id) else { return false };
         let from = row.task.state();
         let Ok(standing) = state::transition(row.task.standing, Event::Cancelled, now) else { return false };
+        let reason = bounded(reason);
         if from == State::Running {
             row.close_attempt(Outcome::Cancelled, Some(reason.clone()), now);
         }
         row.task.error = Some(reason.clone());
         self.settle(id, standing, now);
-        log.0.push(self.tasks[&id].transition(Some(from), Some(reason.clone())));
+        log.0.push(self.tasks[&id].transition(Some(from), Some(reason)));
         true
     }
 

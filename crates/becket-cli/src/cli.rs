@@ -125,7 +125,7 @@ pub(crate) struct SendArgs {
     #[arg(required_unless_present = "list")]
     pub(crate) event: Option<String>,
     /// Lists the events that are built in.
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with = "event")]
     pub(crate) list: bool,
     /// The body to post; `-` reads it from the standard input [default: the built-in sample of the event].
     #[arg(long, value_name = "FILE")]
@@ -258,7 +258,8 @@ pub(crate) enum DeliveriesCommand {
     /// Routes deliveries again, as if they had just come in: those named, or those chosen by a filter.
     Replay {
         /// Our ids, or the sender's where only one source has it.
-        #[arg(value_name = "ID", required_unless_present = "filter", conflicts_with = "filter")]
+        #[arg(value_name = "ID", required_unless_present_any = DeliveryFilter::ARGS,
+            conflicts_with_all = DeliveryFilter::ARGS)]
         ids: Vec<String>,
         #[command(flatten)]
         filter: DeliveryFilter,

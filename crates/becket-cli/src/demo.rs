@@ -47,11 +47,21 @@ pub(crate) async fn run(args: DemoArgs, json: bool) -> anyhow::Result<ExitCode> 
     let running = handlers::app(&secrets, &store).start().await?;
     let stream = Stream::new(payloads, args.count, &secrets, &running)?;
 
-    let code = tokio::select! {
-        code = present(&args, &running, &stream, json) => code,
+    let goes_on = args.keep || (!args.exit && io::stdout().is_terminal());
+    let summary = tokio::select! {
+        summary = present(&args, &running, &stream) => summary,
         signal = signals.next() => Err(anyhow::anyhow!("{signal} ended the demo")),
     };
-    if code.is_ok() && (args.keep || (!args.exit && io::stdout().is_terminal())) {
+    let code = summary.and_then(|summary| {
+        if json {
+            output::json(&summary)?
+        } else {
+            summary.print(goes_on)?
+        }
+        let failed = args.exit && !summary.missing.is_empty();
+        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    });
+    if code.is_ok() && goes_on {
         output::note("still serving; Ctrl-C ends it");
         signals.next().await;
     }
@@ -64,8 +74,8 @@ fn temporary() -> anyhow::Result<TempDir> {
     tempfile::Builder::new().prefix("becket-demo-").tempdir().context("make a temporary folder for the store")
 }
 
-/// The stream, the wait for the last task, and the summary.
-async fn present(args: &DemoArgs, running: &Running, stream: &Stream, json: bool) -> anyhow::Result<ExitCode> {
+/// Posts the stream, shows it, waits for the last task, and sums up.
+async fn present(args: &DemoArgs, running: &Running, stream: &Stream) -> anyhow::Result<Summary> {
     output::note(format_args!(
         "becket listens on {}: {} deliveries of {} payloads to /webhooks/github and /webhooks/billing",
         running.url(""),
@@ -82,14 +92,7 @@ async fn present(args: &DemoArgs, running: &Running, stream: &Stream, json: bool
 
     let api = Api::new(running.url("").parse()?, None)?;
     let (tally, facts) = (tally.into_inner(), Facts::of(&api).await?);
-    let summary = Summary::new(&tally, &facts, took, &running.url(""));
-    if json {
-        output::json(&summary)?;
-    } else {
-        summary.print()?;
-    }
-    let failed = args.exit && !summary.missing.is_empty();
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(Summary::new(&tally, &facts, took, &running.url("")))
 }
 
 /// Shows the work until the last delivery is posted and the last task has ended; answers how long posting took.

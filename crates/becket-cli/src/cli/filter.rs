@@ -48,7 +48,6 @@ pub(crate) fn joined(states: &[TaskState]) -> Option<String> {
 
 /// Which deliveries.
 #[derive(Debug, Clone, Default, Args)]
-#[group(id = "filter", multiple = true)]
 pub(crate) struct DeliveryFilter {
     /// Only of this source.
     #[arg(long, value_name = "NAME")]
@@ -66,7 +65,6 @@ pub(crate) struct DeliveryFilter {
 
 /// Which tasks.
 #[derive(Debug, Clone, Default, Args)]
-#[group(id = "task_filter", multiple = true)]
 pub(crate) struct TaskFilter {
     /// Only in these states, separated by commas.
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
@@ -82,8 +80,7 @@ pub(crate) struct TaskFilter {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SelectionArgs {
     /// The tasks' ids.
-    #[arg(value_name = "ID", required_unless_present_any = ["task_filter", "filter", "all"],
-        conflicts_with_all = ["task_filter", "filter", "all"])]
+    #[arg(value_name = "ID", required_unless_present_any = Self::INSTEAD, conflicts_with_all = Self::INSTEAD)]
     pub(crate) ids: Vec<String>,
     /// All tasks in the given states, which are `failed` unless --state says otherwise.
     #[arg(long)]
@@ -107,6 +104,9 @@ pub(crate) struct PageArgs {
 pub(crate) type Query = Vec<(&'static str, String)>;
 
 impl DeliveryFilter {
+    /// The names of its arguments.
+    pub(crate) const ARGS: [&'static str; 4] = ["source", "event", "since", "until"];
+
     /// The filter as a query.
     pub(crate) fn query(&self) -> Query {
         let Self { source, event, since, until } = self.clone();
@@ -131,6 +131,9 @@ impl PageArgs {
 }
 
 impl SelectionArgs {
+    /// What may stand instead of ids.
+    const INSTEAD: [&'static str; 7] = ["all", "state", "kind", "source", "event", "since", "until"];
+
     /// The selection as the body of a request that changes tasks.
     pub(crate) fn body(&self) -> serde_json::Map<String, serde_json::Value> {
         let conditions = self.filter.query().into_iter().map(|(name, value)| (name.to_owned(), value.into()));

@@ -69,8 +69,8 @@ impl Summary {
         }
     }
 
-    /// Prints it.
-    pub(super) fn print(&self) -> io::Result<()> {
+    /// Prints it, and where to look further if the server `goes_on`.
+    pub(super) fn print(&self, goes_on: bool) -> io::Result<()> {
         let mut table = Table::new(["SUMMARY", ""]);
         let mut row = |what: &str, value: String| table.row([cell(what), cell(value)]);
         row("deliveries posted", format!("{} ({}/s)", self.posted, self.deliveries_per_second));
@@ -88,7 +88,7 @@ impl Summary {
         output::line("")?;
         table.print()?;
         self.print_dead_letters()?;
-        self.print_addresses()?;
+        self.print_addresses(goes_on)?;
         for missing in &self.missing {
             output::line(format_args!("MISSING: {}", output::Plain(missing)))?;
         }
@@ -112,10 +112,13 @@ impl Summary {
         }
     }
 
-    fn print_addresses(&self) -> io::Result<()> {
+    fn print_addresses(&self, goes_on: bool) -> io::Result<()> {
+        if !goes_on {
+            return output::line("\n`becket demo --keep` goes on serving, to look at all this through the API");
+        }
         let url = &self.url;
         output::line(format_args!(
-            "\nwhile it serves (--keep):\n  {url}/api/v1/tasks  {url}/metrics  {url}/openapi.json\n  \
+            "\nlook further:\n  {url}/api/v1/tasks  {url}/metrics  {url}/openapi.json\n  \
              becket tasks list --state failed --url {url}\n  becket tasks requeue --kind broken --url {url}"
         ))
     }

@@ -20,7 +20,7 @@ fn defaults_alone_are_a_complete_configuration() {
     assert_eq!(config.server.inline_deadline, Duration::from_secs(8));
     assert_eq!(config.store.url, StoreUrl::Sqlite("becket.db".into()));
     assert_eq!(config.store.durability, Durability::PowerLoss);
-    assert_eq!((config.worker.concurrency, config.worker.prefetch), (16, 16));
+    assert_eq!((config.worker.concurrency, config.worker.prefetch), (16, 512));
     assert_eq!(config.worker.lease, Duration::from_secs(30));
     assert_eq!(config.tasks.timeout, Duration::from_secs(300));
     assert_eq!(config.tasks.retries, 3);
@@ -255,12 +255,6 @@ fn a_memory_store_promises_no_durability() {
             "becket.toml:3:1: store.durability: a `memory:` store survives nothing; remove this key, or set store.url to \"sqlite:PATH\""
         ]
     );
-}
-
-#[test]
-fn prefetch_follows_concurrency_unless_it_is_set() {
-    assert_eq!(file("[worker]\nconcurrency = 3").worker.prefetch, 3);
-    assert_eq!(file("[worker]\nconcurrency = 3\nprefetch = 0").worker.prefetch, 0);
 }
 
 #[test]

@@ -48,8 +48,7 @@ pub(super) fn store(mut section: Section<'_>) -> Option<Store> {
 
 pub(super) fn worker(mut section: Section<'_>) -> Option<Worker> {
     let concurrency = section.required("concurrency", |v| values::integer(v, 1..=1024));
-    let ahead = concurrency.unwrap_or_default();
-    let prefetch = section.or("prefetch", (ahead, ahead), |v| values::integer(v, 0..=10_000));
+    let prefetch = section.required("prefetch", |v| values::integer(v, 0..=10_000));
     let lease = section.required("lease", |v| values::duration(v, "1s", "1h"));
     section.finish();
     Some(Worker { concurrency: concurrency?, prefetch: prefetch?, lease: lease? })

@@ -26,7 +26,7 @@ struct Answered {
     /// JSON where the answer is JSON, otherwise its text.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Value>,
-    /// Whether there was more.
+    /// Whether there was more, or ought to have been.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
 }
@@ -83,14 +83,19 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 async fn beginning(response: &mut Response) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     let reading = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
-            let room = ANSWER_BYTES_MAX - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if chunk.len() > room {
-                return true;
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => {
+                    let room = ANSWER_BYTES_MAX - body.len();
+                    body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                    if chunk.len() > room {
+                        return true;
+                    }
+                }
+                Ok(None) => return false,
+                Err(_) => return true,
             }
         }
-        false
     };
     let truncated = tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or(true);
     (body, truncated)

@@ -1,6 +1,7 @@
 //! Deliveries and handlers do not disturb each other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use becket::{Event, State, TaskError, background, inline};
 use becket_tasks::State as TaskState;
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Barrier, Semaphore};
 
-use crate::world::{Post, World, app};
+use crate::world::{Post, World, app, configured};
 
 #[derive(Deserialize)]
 struct Numbered {
@@ -80,7 +81,7 @@ async fn g6_acknowledgement_and_other_handlers_go_on_while_a_handler_is_slow_fai
     }
     async fn works() {}
     let gate = Arc::new(Semaphore::new(0));
-    let app = app()
+    let app = configured("server.inline_deadline = '1m'")
         .state(Arc::clone(&gate))
         .on("issues", background(slow))
         .on("issues", background(fails))
@@ -88,8 +89,9 @@ async fn g6_acknowledgement_and_other_handlers_go_on_while_a_handler_is_slow_fai
         .on("push", background(works));
     let world = World::start(app).await;
 
-    // Nothing opens the gate yet: an answer that waited for `slow` would never come.
-    let slow = world.post(Post::github("issues.opened", "a-1")).await;
+    // Nothing opens the gate yet: an answer that waited for `slow` would not come within the inline deadline.
+    let answering = world.post(Post::github("issues.opened", "a-1"));
+    let slow = tokio::time::timeout(Duration::from_secs(20), answering).await.expect("the answer waited for a handler");
     assert_eq!(slow.status, 202);
     let other = world.post(Post::github("push", "a-2")).await;
     assert_eq!(other.status, 202);

@@ -11,10 +11,11 @@ use super::refuse::Refusal;
 
 /// Room that is made before the body has come, whatever its declared length: a claim costs its sender nothing.
 const RESERVED_BYTES_MAX: usize = 64 * 1024;
-/// How much of a body that is too large is thrown away after the answer, so that the sender is not cut off while it
-/// writes, which would keep it from reading the answer.
-const DISCARDED_BYTES_MAX: usize = 512 * 1024;
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+/// How much of a body that is too large is read and thrown away; a rest that is smaller ends well.
+const DISCARDED_BYTES_MAX: usize = 256 * 1024;
+/// How long the connection then stays open. Closing it while its sender still writes would reset it, and a reset takes
+/// the answer away that the sender has not read yet.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Reads a body.
 ///
@@ -55,14 +56,15 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
-/// Reads on for a moment and forgets what comes, without keeping the answer.
+/// Lets the sender read its answer, which does not wait for this, before the connection is closed.
 fn discard(mut body: Body) {
-    tokio::spawn(tokio::time::timeout(DISCARD_TIMEOUT, async move {
+    tokio::spawn(tokio::time::timeout(LINGER, async move {
         let mut discarded = 0;
         while let Some(Ok(frame)) = body.frame().await {
             discarded += frame.data_ref().map_or(0, Bytes::len);
             if discarded > DISCARDED_BYTES_MAX {
-                break;
+                // The rest stays unread, and the body undropped: hyper closes the connection when it is dropped.
+                std::future::pending::<()>().await;
             }
         }
     }));

@@ -80,7 +80,11 @@ impl App {
     /// All that is wrong with them, each with its place.
     pub fn from_env() -> Result<Self, config::Errors> {
         let loader = Loader { env: config::environment(std::env::vars_os()), ..Loader::default() };
-        Ok(Self::new().config(Config::load(loader)?.config))
+        let loaded = Config::load(loader)?;
+        for name in &loaded.ignored {
+            tracing::warn!("the environment variable {name} is set, and this version does not read it");
+        }
+        Ok(Self::new().config(loaded.config))
     }
 
     /// Takes a configuration: its sources and routes come beside those given here; a store or an address given here

@@ -1,7 +1,7 @@
 //! HTTP: deliveries in, questions answered.
 //!
-//! [`ingest`] takes webhooks and [`answer`] writes what their senders hear; [`api`] is for people and their programs;
-//! [`server`] owns sockets and time limits. Only this room knows axum and hyper.
+//! `ingest` takes webhooks and `answer` writes what their senders hear; [`api`] is for people and their programs;
+//! `server` owns sockets and time limits. Only this room knows axum and hyper.
 
 pub mod access;
 pub(crate) mod answer;

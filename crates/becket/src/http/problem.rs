@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::{ToResponse, ToSchema};
@@ -87,13 +87,6 @@ impl Problem {
     /// 404: there is no such thing.
     pub fn not_found(detail: impl Into<Box<str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
-    }
-
-    /// 405, naming what is allowed.
-    #[must_use]
-    pub fn method_not_allowed(allowed: &'static str) -> Self {
-        let detail = format!("this path takes {allowed}");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, detail).header(ALLOW, HeaderValue::from_static(allowed))
     }
 
     /// 409: it is not in a state for that, or the id means several things.

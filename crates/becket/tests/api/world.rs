@@ -52,9 +52,11 @@ impl World {
 
     /// One server for each kind of store.
     pub(crate) async fn of_each_store() -> Vec<Self> {
-        let mut worlds = vec![Self::start().await];
+        let memory = Self::start().await;
         #[cfg(feature = "sqlite")]
-        worlds.push(Self::sqlite().await);
+        let worlds = vec![memory, Self::sqlite().await];
+        #[cfg(not(feature = "sqlite"))]
+        let worlds = vec![memory];
         worlds
     }
 

@@ -1,6 +1,6 @@
 //! The engine: a store, a registry and one worker, started together and stopped together.
 //!
-//! This is the door to [`worker`](crate::worker): it holds what a program sets, calls and reads. How tasks are claimed,
+//! This is the door to the private module `worker`: it holds what a program sets, calls and reads. How tasks are claimed,
 //! run and ended is said there.
 
 use std::fmt;

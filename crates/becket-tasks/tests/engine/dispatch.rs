@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use becket_tasks::{Clock, EnqueueOptions, Outcome, State};
+use becket_tasks::{Clock, EnqueueOptions, Outcome, State, WorkerId};
 use tokio::time::Instant;
 
 use crate::store::Mood;
@@ -117,8 +117,8 @@ async fn task_handed_out_against_the_contract_is_put_off_uncounted() {
 
 #[tokio::test(start_paused = true)]
 async fn maintenance_reclaims_what_another_worker_left() {
+    use becket_tasks::Store;
     use becket_tasks::store::Claim;
-    use becket_tasks::{Store, WorkerId};
     let world =
         World::new().task_with("left", crate::world::retries(1, becket_tasks::Backoff::DEFAULT), |_| async { Ok(1) });
     let task = world.store.insert(vec![submission("left", &["left"])]).await.unwrap();
@@ -156,4 +156,14 @@ async fn quick_tasks_are_claimed_and_ended_many_at_a_time() {
     let (claims, commits) = (live.store.claim.calls(), live.store.finish.calls());
     // This store commits at once; one that takes its time gets more ends a commit.
     assert!(claims < 100 && commits < 500, "{claims} claims and {commits} commits");
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_bear_the_name_of_their_worker() {
+    let world = World::new().task("quick", |_| async { Ok(1) });
+    let live = world.options(|options| options.worker = Some(WorkerId::new("host-7"))).start().await;
+    let task = live.enqueue("quick").await;
+    let attempt = live.client.wait(task).await.unwrap().attempts.remove(0);
+    assert_eq!(&attempt.worker, live.engine.worker_id());
+    assert!(format!("{:?}", live.engine).contains("host-7"));
 }

@@ -141,3 +141,15 @@ async fn interrupted_inline_task_says_that_it_is_queued() {
     assert_eq!(report.released, 1);
     assert_eq!(running.remove(0).ended().await.state, State::Queued);
 }
+
+#[test]
+fn inline_task_whose_runtime_is_gone_says_that_it_is_queued() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let running = runtime().block_on(async {
+        let live = World::new().task("endless", |_| pending()).start().await;
+        live.engine.run_here(submission("a", &["endless"])).await.unwrap().1.remove(0)
+    });
+    let ended = runtime().block_on(running.ended());
+    assert_eq!(ended.state, State::Queued);
+    assert_eq!(ended.error.as_deref(), Some("the worker stopped before the task ended"));
+}

@@ -154,9 +154,10 @@ pub(crate) struct SendArgs {
 
 /// Which server to ask.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Server")]
 pub(crate) struct ServerArgs {
     /// The server [default: the one that the configuration describes].
-    #[arg(long, global = true, env = "BECKET_URL", value_name = "URL")]
+    #[arg(long, global = true, env = "BECKET_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) url: Option<Url>,
     /// The admin token [default: `admin.token` of the configuration, for the server that it describes].
     #[arg(long, global = true, env = "BECKET_ADMIN__TOKEN", hide_env_values = true, value_name = "TOKEN")]

@@ -54,9 +54,9 @@ pub(crate) async fn run(args: DemoArgs, json: bool) -> anyhow::Result<ExitCode> 
     };
     let code = summary.and_then(|summary| {
         if json {
-            output::json(&summary)?
+            output::json(&summary)?;
         } else {
-            summary.print(goes_on)?
+            summary.print(goes_on)?;
         }
         let failed = args.exit && !summary.missing.is_empty();
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -14,6 +14,9 @@ use serde_json::json;
 
 use crate::complaint::Complaint;
 
+/// Tables are not wrapped on terminals that say they have fewer columns.
+const WIDTH_MIN: u16 = 40;
+
 /// Writes a line to the standard output.
 pub(crate) fn line(text: impl Display) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
@@ -83,7 +86,11 @@ impl Table {
     /// A table without rows.
     pub(crate) fn new<const N: usize>(header: [&str; N]) -> Self {
         let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+        table.load_style(presets::NOTHING).set_header(header);
+        // Recorders of terminals tell a width of 0; a table that is squeezed into it cannot be read.
+        if table.width().is_some_and(|columns| columns >= WIDTH_MIN) {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+        }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }

@@ -18,6 +18,8 @@ const TEMPLATE: &str = "{bar:40} {pos}/{len} posted\n{prefix}\n{msg}";
 /// The live view.
 pub(super) struct View {
     started: Instant,
+    /// How many were acknowledged, and when that last changed: the rate is that of the time until then.
+    answered: (usize, Duration),
     screen: Screen,
 }
 
@@ -34,13 +36,16 @@ impl View {
         } else {
             Screen::Lines { last: None, written: String::new() }
         };
-        Self { started: Instant::now(), screen }
+        Self { started: Instant::now(), answered: (0, Duration::ZERO), screen }
     }
 
     /// Shows how things are.
     pub(super) fn show(&mut self, tally: &Tally, counts: &Counts) {
         let elapsed = self.started.elapsed();
-        let (acknowledged, tasks) = (acknowledged(tally, elapsed), tasks(counts));
+        if self.answered.0 != tally.acknowledged.len() {
+            self.answered = (tally.acknowledged.len(), elapsed);
+        }
+        let (acknowledged, tasks) = (acknowledged(tally, self.answered.1), tasks(counts));
         match &mut self.screen {
             Screen::Terminal(bar) => {
                 bar.set_position(tally.posted as u64);
@@ -67,9 +72,9 @@ impl View {
     }
 }
 
-fn acknowledged(tally: &Tally, elapsed: Duration) -> String {
+fn acknowledged(tally: &Tally, within: Duration) -> String {
     let answered = tally.acknowledged.len();
-    let rate = answered as f64 / elapsed.as_secs_f64().max(0.001);
+    let rate = answered as f64 / within.as_secs_f64().max(0.001);
     let (p50, p99) = (tally.latencies.percentile_ms(0.5), tally.latencies.percentile_ms(0.99));
     let errors = match tally.errors.len() {
         0 => String::new(),

@@ -1,5 +1,7 @@
 //! The program as people meet it: each test runs the real binary and looks at what it prints and how it ends.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should end")]
+
 mod configuration;
 mod deliveries;
 mod demo;

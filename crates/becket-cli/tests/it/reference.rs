@@ -33,7 +33,8 @@ fn reference_shows_the_help_of_every_command() {
 fn write_help(world: &World, command: &str, page: &mut String) {
     let help = world.run(&format!("{command} --help")).ok().out;
     let title = format!("becket {command}");
-    writeln!(page, "\n## `{}`\n\n```text\n{}\n```", title.trim_end(), help.trim_end()).unwrap();
+    let text: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
+    writeln!(page, "\n## `{}`\n\n```text\n{}\n```", title.trim_end(), text.join("\n")).unwrap();
     for name in commands(&help) {
         write_help(world, format!("{command} {name}").trim_start(), page);
     }

@@ -1,5 +1,8 @@
 //! `becket serve`: what it says and how it ends.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use crate::world::{CONFIG, World};
 
 #[test]
@@ -41,6 +44,30 @@ fn log_is_json_where_that_is_configured() {
     let levels: Vec<_> =
         lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["level"].clone()).collect();
     assert!(levels.iter().any(|level| level == "INFO"), "{printed}");
+}
+
+#[test]
+fn rust_log_decides_what_is_logged_only_where_no_filter_is_configured() {
+    let world = World::new(CONFIG);
+    let (_, printed) = world.serve_with(|command| command.env("RUST_LOG", "error")).stop();
+    assert!(!printed.contains("INFO"), "{printed}");
+    let server = world.serve_with(|command| command.env("RUST_LOG", "error").args(["--log", "info"]));
+    let (_, printed) = server.stop();
+    assert!(printed.contains("INFO"), "{printed}");
+}
+
+#[test]
+fn first_line_is_json_where_that_is_asked_for() {
+    let world = World::new(CONFIG);
+    let mut server = world.becket(["serve", "--json"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    let read = BufReader::new(server.stdout.take().unwrap()).read_line(&mut line);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    read.unwrap();
+    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(said["url"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{line}");
+    assert_eq!(said["store"], "sqlite:becket.db");
 }
 
 #[test]

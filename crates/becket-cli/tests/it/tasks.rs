@@ -56,12 +56,12 @@ fn dead_letter_runs_again_when_it_is_requeued_by_id_or_by_filter() {
     let attempts = || server.ask_json(&format!("tasks show {id}"))["attempts"].as_array().unwrap().len();
 
     assert_eq!(server.ask_json(&format!("tasks requeue {id}"))["id"], id.as_str());
-    assert_eq!(server.wait(&[id.clone()]).code, 1, "it fails again, and watching it says so");
+    assert_eq!(server.wait(&[&id]).code, 1, "it fails again, and watching it says so");
     assert_eq!(attempts(), 2);
 
     let printed = server.ask("tasks requeue --kind lost").ok().out;
     assert_eq!(printed.trim(), "requeued: 1");
-    server.wait(&[id.clone()]);
+    server.wait(&[&id]);
     assert_eq!(attempts(), 3);
     assert_eq!(server.ask_json("tasks requeue --all --source billing")["requeued"], 0);
 }
@@ -72,6 +72,27 @@ fn watching_a_completed_task_ends_at_once_with_0() {
     let server = world.serve();
     let ids = server.send_and_wait("github", "push");
     server.wait(&ids).ok();
+}
+
+#[test]
+fn watch_prints_what_happens_as_it_happens() {
+    let world = World::new(CONFIG);
+    let server = world.serve();
+    let (mut text, mut json) = (server.watch("--state failed"), server.watch("--kind note --json"));
+    // A listener is told only what follows, so deliveries go on until both have heard of one.
+    let heard = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while !heard.load(std::sync::atomic::Ordering::Relaxed) {
+                server.send("github", "issues.opened").ok();
+            }
+        });
+        let (text, json) = (text.line(), json.line());
+        heard.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(text.contains("  lost  ") && text.contains(" -> failed  "), "{text}");
+        let transition: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(transition["kind"], "note");
+    });
 }
 
 #[test]

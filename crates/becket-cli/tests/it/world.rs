@@ -73,8 +73,13 @@ impl World {
 
     /// Starts `becket serve` and waits until it says where it listens.
     pub(crate) fn serve(&self) -> Server<'_> {
+        self.serve_with(|command| command)
+    }
+
+    /// The same with a command that was changed before it starts.
+    pub(crate) fn serve_with(&self, change: impl FnOnce(&mut Command) -> &mut Command) -> Server<'_> {
         let mut command = self.becket(["serve"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = change(&mut command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -122,8 +127,16 @@ impl Server<'_> {
     }
 
     /// Waits until tasks have ended, well or badly.
-    pub(crate) fn wait(&self, ids: &[String]) -> Printed {
+    pub(crate) fn wait<S: AsRef<str>>(&self, ids: &[S]) -> Printed {
+        let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
         self.ask(&format!("tasks watch {}", ids.join(" ")))
+    }
+
+    /// Starts `becket tasks watch`, and gives what it prints line by line.
+    pub(crate) fn watch(&self, args: &str) -> Watch {
+        let args = format!("tasks watch {args} --url {}", self.url);
+        let mut child = self.world.becket(args.split_whitespace()).stdout(Stdio::piped()).spawn().unwrap();
+        Watch { lines: BufReader::new(child.stdout.take().unwrap()), child }
     }
 
     /// Asks the server to stop, as a supervisor does, and waits for its end.
@@ -145,6 +158,28 @@ impl Server<'_> {
 impl Drop for Server<'_> {
     fn drop(&mut self) {
         // Both fail only when it has ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A command that goes on printing.
+pub(crate) struct Watch {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Watch {
+    /// Waits for the next line.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
     }

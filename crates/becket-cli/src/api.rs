@@ -163,7 +163,7 @@ pub(crate) fn broken(method: &Method, url: &Url, error: &reqwest::Error) -> Comp
 }
 
 /// The innermost cause, which is what the system said.
-fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
-use crate::api::{Api, read, views};
+use crate::api::{Api, cause, read, views};
 use crate::cli::{Query, TaskState, joined};
 use crate::complaint::Complaint;
 use crate::output::{self, Plain};
@@ -43,7 +43,7 @@ pub(super) async fn run(
 
     let mut reader = Reader::default();
     while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|error| ended(&error.to_string()))?;
+        let piece = piece.map_err(|error| ended(&cause(&error)))?;
         for message in reader.feed(&piece) {
             if !show(&message, watched.as_mut(), json)? {
                 continue;

@@ -3,8 +3,7 @@
 //! A [`Place`] is what outlives a process: configuration, store, and what was logged. A [`Server`] is one process that
 //! serves from it. Neither knows what is tested.
 
-use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
 use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,7 +16,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::sender::SECRET;
 
-const BECKET: &str = env!("CARGO_BIN_EXE_becket");
+/// The binary under test: the one that was built along, unless `BECKET_BINARY` is the full path of another (`scripts/soak`).
+fn becket() -> OsString {
+    std::env::var_os("BECKET_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_becket").into())
+}
+
 /// How long anything may take before a test fails. Far more than it takes, since machines differ.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -42,11 +45,6 @@ impl Place {
         std::fs::write(self.folder.path().join("becket.toml"), text).unwrap();
     }
 
-    /// The store's file.
-    pub(crate) fn store(&self) -> PathBuf {
-        self.folder.path().join("becket.db")
-    }
-
     /// Starts a process and waits until it listens.
     pub(crate) async fn start(&self) -> Server {
         let mut server = self.launch();
@@ -56,20 +54,20 @@ impl Place {
 
     /// Starts a process, and waits for nothing.
     pub(crate) fn launch(&self) -> Server {
-        self.spawn(self.command(BECKET).arg("serve"))
+        self.spawn(self.command(becket()).arg("serve"))
     }
 
     /// As [`start`](Self::start), with a process that is told of a file-size limit by an error instead of SIGXFSZ.
     pub(crate) async fn start_without_sigxfsz(&self) -> Server {
         let script = r#"trap '' XFSZ; exec "$0" serve"#;
-        let mut server = self.spawn(self.command("sh").args(["-c", script, BECKET]));
+        let mut server = self.spawn(self.command("sh").args(["-c", script]).arg(becket()));
         server.listens().await;
         server
     }
 
     /// Runs a process that is expected to end by itself.
     pub(crate) async fn serve_and_fail(&self) -> Output {
-        let ended = self.command(BECKET).arg("serve").output();
+        let ended = self.command(becket()).arg("serve").output();
         timeout(PATIENCE, ended).await.expect("it serves").unwrap()
     }
 

@@ -5,8 +5,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -115,7 +115,22 @@ impl<'de> Deserialize<'de> for Timestamp {
 ///
 /// Cloning gives a handle to the same clock.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Option<Arc<AtomicI64>>);
+pub struct Clock(Option<Arc<Manual>>);
+
+#[derive(Default)]
+struct Manual {
+    millis: AtomicI64,
+    listeners: Mutex<Vec<Listener>>,
+}
+
+/// Called when a manual clock was set; answers whether it wants to be called again.
+type Listener = Box<dyn Fn() -> bool + Send + Sync>;
+
+impl fmt::Debug for Manual {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manual").field("millis", &self.millis).finish_non_exhaustive()
+    }
+}
 
 impl Clock {
     /// The operating system's clock.
@@ -127,7 +142,14 @@ impl Clock {
     /// A clock that moves only when told to.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self(Some(Arc::new(AtomicI64::new(start.as_millis()))))
+        let manual = Manual { millis: AtomicI64::new(start.as_millis()), listeners: Mutex::default() };
+        Self(Some(Arc::new(manual)))
+    }
+
+    /// Whether the clock moves only when told to, so that waiting for a time means waiting for [`on_set`](Self::on_set).
+    #[must_use]
+    pub const fn is_manual(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Now.
@@ -135,20 +157,28 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             None => SystemTime::now().into(),
-            Some(millis) => Timestamp::from_millis(millis.load(Ordering::SeqCst)),
+            Some(manual) => Timestamp::from_millis(manual.millis.load(Ordering::SeqCst)),
         }
     }
 
-    /// Sets a manual clock, forwards or backwards; does nothing to the system's.
+    /// Sets a manual clock, forwards or backwards, and tells those who wait; does nothing to the system's.
     pub fn set(&self, time: Timestamp) {
-        if let Some(millis) = &self.0 {
-            millis.store(time.as_millis(), Ordering::SeqCst);
+        if let Some(manual) = &self.0 {
+            manual.millis.store(time.as_millis(), Ordering::SeqCst);
+            manual.listeners.lock().unwrap_or_else(PoisonError::into_inner).retain(|listener| listener());
         }
     }
 
     /// Moves a manual clock forwards; does nothing to the system's.
     pub fn advance(&self, duration: Duration) {
         self.set(self.now().after(duration));
+    }
+
+    /// Calls `listener` after each time that a manual clock was set, until it answers `false`.
+    pub fn on_set(&self, listener: impl Fn() -> bool + Send + Sync + 'static) {
+        if let Some(manual) = &self.0 {
+            manual.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+        }
     }
 }
 
@@ -183,5 +213,17 @@ mod tests {
         let clock = Clock::manual(Timestamp::from_millis(1_000));
         clock.clone().advance(Duration::from_secs(1));
         assert_eq!(clock.now(), Timestamp::from_millis(2_000));
+    }
+
+    #[test]
+    fn listeners_hear_of_each_setting_until_they_have_enough() {
+        let clock = Clock::manual(Timestamp::default());
+        let calls = Arc::new(AtomicI64::new(0));
+        let seen = Arc::clone(&calls);
+        clock.on_set(move || seen.fetch_add(1, Ordering::SeqCst) < 1);
+        for _ in 0..3 {
+            clock.advance(Duration::from_secs(1));
+        }
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
     }
 }

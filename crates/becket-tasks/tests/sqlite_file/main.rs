@@ -1,0 +1,15 @@
+//! What only the SQLite store can do, and promises beyond the suite of every store: its file, lock, blocks, windows,
+//! group commit, and what happens to them when the disk is full or something is damaged.
+#![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where its world does")]
+
+mod blocks;
+mod claims;
+mod commits;
+mod damage;
+mod disk;
+mod opening;
+mod shell;
+mod stress;
+mod window;
+mod world;

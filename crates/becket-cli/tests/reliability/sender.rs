@@ -3,14 +3,16 @@
 //! Source: [Delivery headers](https://docs.github.com/en/webhooks/webhook-events-and-payloads#delivery-headers)
 
 use std::path::Path;
+use std::time::Duration;
 
 use becket_webhooks::signature;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::server::PATIENCE;
-
 pub(crate) const SECRET: &str = "a secret for tests";
+
+/// How long a sender waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A delivery to be sent, any number of times.
 #[derive(Clone, Debug)]
@@ -54,7 +56,7 @@ pub(crate) struct Sender(reqwest::Client);
 
 impl Sender {
     pub(crate) fn new() -> Self {
-        Self(reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap())
+        Self(reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap())
     }
 
     /// Posts a delivery, signed, to the server at `url`.

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::sender::SECRET;
 
-/// The binary under test: the one that was built along, unless `BECKET_BINARY` is the full path of another (`scripts/soak`).
+/// The binary under test: the one that was built along, unless `BECKET_BINARY` is the full path of another one.
 fn becket() -> OsString {
     std::env::var_os("BECKET_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_becket").into())
 }

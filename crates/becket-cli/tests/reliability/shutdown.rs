@@ -1,16 +1,21 @@
 //! G8: SIGTERM, and the store that only one process may have.
 
 use std::future::pending;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::operator::{Operator, Task};
 use crate::receiver::{Receiver, Run};
 use crate::sender::{Outgoing, Sender};
 use crate::server::{Place, eventually, route};
 
-const SETTINGS: &str = "worker.concurrency = 2\nserver.shutdown_grace = '1s'";
+const SETTINGS: &str = "worker.concurrency = 2\nserver.shutdown_grace = '3s'";
+/// How long a task goes on after the signal. Longer than the second for which the engine bears with a handler that it
+/// has told to stop, and shorter than the grace period, in which it tells none.
+const GOES_ON: Duration = Duration::from_secs(2);
 
 /// Of two running tasks one ends in time and one never does; more are queued behind them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -21,7 +26,11 @@ async fn g8_sigterm_finishes_or_gives_back() {
         async move {
             match (run.life, run.delivery.as_str()) {
                 (0, "stuck") => pending().await,
-                (0, _) => gate.wait_for(|is_open| *is_open).await.map(|_| 200).unwrap(),
+                (0, _) => {
+                    gate.wait_for(|is_open| *is_open).await.unwrap();
+                    sleep(GOES_ON).await;
+                    200
+                }
                 _ => 200,
             }
         }

@@ -23,7 +23,9 @@ async fn g6_hanging_target_delays_neither_acknowledgements_nor_other_targets() {
     .await;
     let quick = Receiver::start(async |_| 200).await;
     let routes = route("slow", "issues", &slow.url(0)) + &route("quick", "push", &quick.url(0));
-    let place = Place::new(&format!("worker.concurrency = {CONCURRENCY}\n{routes}"));
+    // Were an acknowledgement to wait for a handler, it would wait for longer than its sender does.
+    let settings = format!("worker.concurrency = {CONCURRENCY}\nserver.inline_deadline = '1m'");
+    let place = Place::new(&format!("{settings}\n{routes}"));
     let server = place.start().await;
     let sender = Sender::new();
     let operator = Operator::of(&server.url);

@@ -144,7 +144,7 @@ impl Clients {
             let outgoing = Outgoing::new(event, format!("{name}-{}", acknowledged.len()), body.clone());
             let tasks = self.post(&sender, &outgoing).await;
             if random.u8(0..SENT_AGAIN) == 0 {
-                assert_eq!(self.post(&sender, &outgoing).await, tasks, "{} was accepted twice", outgoing.id);
+                assert_eq!(self.post(&sender, &outgoing).await, tasks, "{} was acknowledged before", outgoing.id);
             }
             acknowledged.push(Acknowledged { id: outgoing.id, tasks });
         }

@@ -44,15 +44,16 @@ impl TaskContext {
         &self.0.task.kind
     }
 
-    /// Which of the attempts that count this is: 1 to [`max_attempts`](Self::max_attempts). Attempts that were parked
-    /// or given back at a shutdown do not count.
+    /// Which of the attempts that count this is: 1 to [`max_attempts`](Self::max_attempts), or after a crash of the
+    /// worker to [`CRASHES_MIN`](crate::state::CRASHES_MIN) if that is more. Attempts that were parked or given back at
+    /// a shutdown do not count.
     #[must_use]
     #[expect(clippy::misnamed_getters, reason = "to a handler, only the attempts that count are attempts")]
     pub fn attempt(&self) -> u32 {
         self.0.task.attempts_counted
     }
 
-    /// How many attempts the task has.
+    /// How many attempts the task has: an error in this one or a later one makes it fail.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
         self.0.task.max_attempts

@@ -14,7 +14,8 @@ use crate::time::Timestamp;
 /// How often a task may be attempted, and how long to wait between.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetryPolicy {
-    /// How many attempts may fail before the task does; at least 1. One more than the number of retries.
+    /// How many attempts may fail before the task does; at least 1. One more than the number of retries. What a crash of
+    /// the worker cuts off is run again up to [`CRASHES_MIN`](crate::state::CRASHES_MIN) attempts, also without retries.
     pub max_attempts: u32,
     /// How long to wait before the next attempt.
     pub backoff: Backoff,

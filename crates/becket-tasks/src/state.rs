@@ -97,7 +97,8 @@ pub struct Standing {
     pub attempt: u32,
     /// How many of those attempts are not held against it: parked, released at a shutdown, or before a requeue.
     pub spared: u32,
-    /// How many attempts may be held against it before it fails; at least 1.
+    /// How many attempts may be held against it before an error makes it fail; at least 1. A crash makes it fail only
+    /// if there were [`CRASHES_MIN`] as well, so more than these may come to count.
     pub max_attempts: u32,
     /// Not to be run before this time.
     pub run_at: Timestamp,
@@ -119,7 +120,17 @@ impl Standing {
     const fn is_exhausted(&self) -> bool {
         self.attempts_counted() >= self.max_attempts
     }
+
+    const fn is_exhausted_by_crashes(&self) -> bool {
+        self.is_exhausted() && self.attempts_counted() >= CRASHES_MIN
+    }
 }
+
+/// How many attempts a task has at the least before a crash of its worker makes it fail.
+///
+/// A process is often killed for no fault of its tasks, and some of them had been claimed but not begun. A task that is
+/// at fault is found out by the third time.
+pub const CRASHES_MIN: u32 = 3;
 
 /// What happened to a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +166,8 @@ pub enum Event {
         /// The attempt that ended.
         attempt: u32,
     },
-    /// The lease of attempt `attempt` ended without a word: `running` → `retrying`, or `failed` when none is left.
+    /// The lease of attempt `attempt` ended without a word: `running` → `retrying`, or `failed` when none is left and
+    /// at least [`CRASHES_MIN`] count.
     LeaseLost {
         /// The attempt that ended.
         attempt: u32,
@@ -193,8 +205,12 @@ pub fn transition(from: Standing, event: Event, now: Timestamp) -> Result<Standi
         Event::Claimed => Err(Refused::WrongState(from.state)),
         Event::Succeeded { attempt } => held(from, attempt).map(|()| to(State::Completed, from.run_at)),
         Event::GaveUp { attempt } => held(from, attempt).map(|()| to(State::Failed, from.run_at)),
-        Event::Erred { attempt, retry_at } => held(from, attempt).map(|()| retry_or_fail(from, retry_at)),
-        Event::LeaseLost { attempt } => held(from, attempt).map(|()| retry_or_fail(from, now)),
+        Event::Erred { attempt, retry_at } => {
+            held(from, attempt).map(|()| retry_or_fail(from, from.is_exhausted(), retry_at))
+        }
+        Event::LeaseLost { attempt } => {
+            held(from, attempt).map(|()| retry_or_fail(from, from.is_exhausted_by_crashes(), now))
+        }
         Event::Parked { attempt, until } => held(from, attempt).map(|()| spare(to(State::Queued, until))),
         Event::Released { attempt } => held(from, attempt).map(|()| spare(to(State::Queued, from.run_at))),
         Event::Cancelled if from.state.is_finished() => Err(Refused::WrongState(from.state)),
@@ -209,8 +225,8 @@ fn held(from: Standing, attempt: u32) -> Result<(), Refused> {
     if from.state == State::Running && from.attempt == attempt { Ok(()) } else { Err(Refused::LeaseLost { attempt }) }
 }
 
-fn retry_or_fail(from: Standing, retry_at: Timestamp) -> Standing {
-    if from.is_exhausted() {
+fn retry_or_fail(from: Standing, is_exhausted: bool, retry_at: Timestamp) -> Standing {
+    if is_exhausted {
         Standing { state: State::Failed, ..from }
     } else {
         Standing { state: State::Retrying, run_at: retry_at, ..from }
@@ -234,9 +250,14 @@ mod tests {
     const RUN_AT: Timestamp = Timestamp::from_millis(4_000);
     const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/states.md");
 
-    /// Stands in `state` in its third attempt, of which one was spared, with one more attempt left or none.
-    fn third_attempt(state: State, is_last: bool) -> Standing {
-        Standing { state, attempt: 3, spared: 1, max_attempts: if is_last { 2 } else { 3 }, run_at: RUN_AT }
+    /// Stands in `state` in its fourth attempt, of which one was spared, with one more attempt left or none.
+    fn fourth_attempt(state: State, is_last: bool) -> Standing {
+        Standing { state, attempt: 4, spared: 1, max_attempts: if is_last { 3 } else { 4 }, run_at: RUN_AT }
+    }
+
+    /// Runs its attempt number `counted` of those that count, having `max_attempts`.
+    fn running(counted: u32, max_attempts: u32) -> Standing {
+        Standing { attempt: counted + 1, max_attempts, ..fourth_attempt(State::Running, false) }
     }
 
     /// Every event about attempt `attempt`, with its name in the documentation.
@@ -258,8 +279,8 @@ mod tests {
     fn moves() -> BTreeSet<(State, String, State)> {
         let mut moves = BTreeSet::new();
         for (from, is_last) in State::ALL.into_iter().flat_map(|state| [(state, false), (state, true)]) {
-            for (name, event) in events(3) {
-                if let Ok(to) = transition(third_attempt(from, is_last), event, NOW) {
+            for (name, event) in events(4) {
+                if let Ok(to) = transition(fourth_attempt(from, is_last), event, NOW) {
                     moves.insert((from, name.to_owned(), to.state));
                 }
             }
@@ -283,7 +304,7 @@ mod tests {
         let states: Vec<State> = rows[0][1..].iter().map(|word| word.parse().unwrap()).collect();
         assert_eq!(states, State::ALL);
         let names: Vec<&str> = rows[2..].iter().map(|row| row[0]).collect();
-        assert_eq!(names, events(3).map(|(name, _)| name));
+        assert_eq!(names, events(4).map(|(name, _)| name));
 
         let mut written = BTreeSet::new();
         for row in &rows[2..] {
@@ -311,12 +332,12 @@ mod tests {
 
     #[test]
     fn each_move_changes_only_what_it_must() {
-        let from = third_attempt(State::Running, false);
-        let waiting = third_attempt(State::Retrying, false);
-        let last = third_attempt(State::Running, true);
-        let attempt = 3;
+        let from = fourth_attempt(State::Running, false);
+        let waiting = fourth_attempt(State::Retrying, false);
+        let last = fourth_attempt(State::Running, true);
+        let attempt = 4;
         let cases = [
-            (waiting, Event::Claimed, Standing { state: State::Running, attempt: 4, ..waiting }),
+            (waiting, Event::Claimed, Standing { state: State::Running, attempt: 5, ..waiting }),
             (from, Event::Succeeded { attempt }, Standing { state: State::Completed, ..from }),
             (
                 from,
@@ -334,7 +355,7 @@ mod tests {
             (from, Event::LeaseLost { attempt }, Standing { state: State::Retrying, run_at: NOW, ..from }),
             (last, Event::LeaseLost { attempt }, Standing { state: State::Failed, ..last }),
             (from, Event::Cancelled, Standing { state: State::Cancelled, ..from }),
-            (waiting, Event::Requeued, Standing { state: State::Queued, spared: 3, run_at: NOW, ..waiting }),
+            (waiting, Event::Requeued, Standing { state: State::Queued, spared: 4, run_at: NOW, ..waiting }),
         ];
         for (from, event, to) in cases {
             assert_eq!(transition(from, event, NOW), Ok(to), "{event:?}");
@@ -342,8 +363,42 @@ mod tests {
     }
 
     #[test]
+    fn crash_fails_a_task_only_when_attempts_and_allowance_are_used_up() {
+        for (counted, max_attempts, state) in [
+            (1, 1, State::Retrying),
+            (2, 1, State::Retrying),
+            (3, 1, State::Failed),
+            (2, 2, State::Retrying),
+            (3, 2, State::Failed),
+            (2, 3, State::Retrying),
+            (3, 3, State::Failed),
+            (3, 4, State::Retrying),
+            (4, 4, State::Failed),
+        ] {
+            let from = running(counted, max_attempts);
+            let to = transition(from, Event::LeaseLost { attempt: from.attempt }, NOW);
+            let run_at = if state == State::Failed { RUN_AT } else { NOW };
+            assert_eq!(to, Ok(Standing { state, run_at, ..from }), "crash {counted} of {max_attempts}");
+        }
+    }
+
+    #[test]
+    fn error_past_the_last_attempt_fails_at_once_however_few_crashes_there_were() {
+        for (counted, max_attempts) in [(1, 1), (2, 1), (3, 1), (2, 2), (3, 2)] {
+            let from = running(counted, max_attempts);
+            let to = transition(from, Event::Erred { attempt: from.attempt, retry_at: LATER }, NOW);
+            assert_eq!(to, Ok(Standing { state: State::Failed, ..from }), "error {counted} of {max_attempts}");
+        }
+    }
+
+    #[test]
+    fn documentation_names_the_allowance_for_crashes() {
+        assert!(doc().contains(&format!("`CRASHES_MIN` = {CRASHES_MIN} ")));
+    }
+
+    #[test]
     fn refusal_says_why() {
-        let running = third_attempt(State::Running, false);
+        let running = fourth_attempt(State::Running, false);
         let stale = transition(running, Event::Succeeded { attempt: 2 }, NOW).unwrap_err();
         assert_eq!(stale, Refused::LeaseLost { attempt: 2 });
         assert_eq!(stale.to_string(), "attempt 2 no longer holds the task");
@@ -391,6 +446,7 @@ mod tests {
         #[test]
         fn a_life_keeps_its_invariants(max_attempts in 0..4_u32, life in prop::collection::vec(any_event(), 0..60)) {
             let mut standing = Standing::queued(max_attempts, RUN_AT);
+            let mut has_crashed = false;
             for event in life {
                 let before = standing;
                 let Ok(after) = transition(before, event, NOW) else { continue };
@@ -398,9 +454,12 @@ mod tests {
                 prop_assert_eq!(after.attempt, before.attempt + u32::from(event == Event::Claimed));
                 prop_assert_eq!(after.max_attempts, before.max_attempts);
                 prop_assert!(after.spared >= before.spared && after.spared <= after.attempt);
-                prop_assert!(after.attempts_counted() <= after.max_attempts);
                 prop_assert!(!before.state.is_finished() || event == Event::Requeued);
-                prop_assert!(!after.state.is_claimable() || after.attempts_counted() < after.max_attempts);
+                has_crashed = event != Event::Requeued && (has_crashed || matches!(event, Event::LeaseLost { .. }));
+                // Only a crash takes a task past its attempts, and none past the allowance.
+                let allowed = after.max_attempts.max(if has_crashed { CRASHES_MIN } else { 0 });
+                prop_assert!(after.attempts_counted() <= allowed);
+                prop_assert!(!after.state.is_claimable() || after.attempts_counted() < allowed);
                 if let Some(attempt) = attempt_of(event) {
                     prop_assert_eq!((before.state, before.attempt), (State::Running, attempt));
                 }
@@ -422,19 +481,24 @@ mod tests {
         }
 
         #[test]
-        fn task_that_only_errs_or_falls_silent_fails_after_its_attempts(
+        fn task_that_only_errs_or_falls_silent_fails_in_time(
             max_attempts in 1..20_u32,
             silent in prop::collection::vec(any::<bool>(), 20),
         ) {
             let mut standing = Standing::queued(max_attempts, RUN_AT);
-            for attempt in 1..=max_attempts {
+            for attempt in 1..=max_attempts.max(CRASHES_MIN) {
                 standing = transition(standing, Event::Claimed, NOW)?;
                 let silent = silent[attempt as usize - 1];
                 let end = if silent { Event::LeaseLost { attempt } } else { Event::Erred { attempt, retry_at: LATER } };
                 standing = transition(standing, end, NOW)?;
-                let expected = if attempt == max_attempts { State::Failed } else { State::Retrying };
+                let attempts = if silent { max_attempts.max(CRASHES_MIN) } else { max_attempts };
+                let expected = if attempt >= attempts { State::Failed } else { State::Retrying };
                 prop_assert_eq!(standing.state, expected);
+                if standing.state == State::Failed {
+                    break;
+                }
             }
+            prop_assert_eq!(standing.state, State::Failed);
         }
     }
 }

@@ -85,7 +85,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Gives back all that `worker` still holds: `running` → `queued`, without counting the attempts. Answers how many.
     fn release(&self, worker: WorkerId) -> BoxFuture<'_, Result<u64>>;
 
-    /// Reclaims tasks whose lease has ended: `running` → `retrying`, due at once, or `failed`. Answers how many.
+    /// Reclaims tasks whose lease has ended: `running` → `retrying`, due at once; or `failed`, if their attempts are used
+    /// up and at least [`CRASHES_MIN`](crate::state::CRASHES_MIN) count. Answers how many.
+    ///
+    /// A store that outlives its process does the same when it finds after a crash what ran before it.
     fn reclaim_expired(&self) -> BoxFuture<'_, Result<u64>>;
 
     /// Cancels tasks: any unfinished state → `cancelled`. Answers which were.

@@ -49,7 +49,8 @@ pub struct NewTask {
     pub kind: Arc<str>,
     /// Higher runs first among what is due; 0 is usual.
     pub priority: i8,
-    /// How many attempts may fail before the task does; 0 counts as 1.
+    /// How many attempts may fail before the task does; 0 counts as 1. A crash of the worker makes it fail only after
+    /// [`CRASHES_MIN`](crate::state::CRASHES_MIN) attempts, also where these are fewer.
     pub max_attempts: u32,
     /// When to run it.
     pub due: Due,

@@ -153,7 +153,7 @@ pub struct Claimed {
     pub attempt: u32,
     /// How many attempts count against the task, this one included.
     pub attempts_counted: u32,
-    /// How many may.
+    /// How many may before an error makes it fail; after a crash this one may be a later one.
     pub max_attempts: u32,
     /// When the task was accepted.
     pub created_at: Timestamp,

@@ -175,6 +175,7 @@ mod tests {
         for (attempt, counted, max, end, state) in [
             (1, 1, 2, retry.clone(), State::Retrying),
             (2, 2, 2, retry.clone(), State::Failed),
+            (2, 2, 1, retry.clone(), State::Failed),
             (2, 1, 2, retry, State::Retrying),
             (2, 2, 2, park, State::Queued),
             (2, 2, 2, End::Release, State::Queued),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use becket_tasks::{Backoff, Outcome, State, TaskError};
+use becket_tasks::{Backoff, Outcome, State, TaskError, TaskId};
 
 use crate::world::{Live, World, idle, retries};
 
@@ -113,31 +113,69 @@ async fn requeued_dead_letter_starts_from_the_first_attempt() {
     assert_eq!(live.client.result::<u64>(task).await.unwrap(), 1);
 }
 
-/// A runtime that is dropped in the middle of an attempt is, to the store, a process that crashed.
-#[test]
-fn g3_task_that_crashes_its_worker_uses_up_its_attempts() {
-    let store = World::new().store;
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    let world = || World::over(Arc::clone(&store)).task_with("crashes", retries(1, Backoff::DEFAULT), |_| pending());
-    let task = runtime().block_on(async {
-        let mut live = world().start().await;
-        let task = live.enqueue("crashes").await;
+/// Runs `live` in a process of its own: to the store, a runtime that is dropped in the middle of an attempt is a process
+/// that crashed.
+fn in_a_process<T>(world: World, live: impl AsyncFnOnce(Live) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async { live(world.start().await).await })
+}
+
+/// A process that begins `task`, or a new one, and crashes; its lease ends before the next process starts.
+fn crash(world: World, task: Option<TaskId>) -> TaskId {
+    in_a_process(world, async |mut live: Live| {
+        let task = match task {
+            Some(task) => task,
+            None => live.enqueue("crashes").await,
+        };
         live.until(task, State::Running).await;
         live.clock.advance(31 * SEC);
         task
+    })
+}
+
+#[test]
+fn g3_task_that_crashes_its_worker_uses_up_its_attempts() {
+    for (retried, crashes) in [(0, 3), (1, 3), (2, 3), (3, 4)] {
+        let store = World::new().store;
+        let policy = || retries(retried, Backoff::DEFAULT);
+        let world = || World::over(Arc::clone(&store)).task_with("crashes", policy(), |_| pending());
+        let task = (1..crashes).fold(crash(world(), None), |task, _| crash(world(), Some(task)));
+        in_a_process(world(), async |live: Live| {
+            let detail = live.client.wait(task).await.unwrap();
+            assert_eq!(detail.task.state(), State::Failed);
+            let outcomes: Vec<_> = detail.attempts.iter().filter_map(|attempt| attempt.outcome).collect();
+            assert_eq!(outcomes, vec![Outcome::Lost; crashes], "{retried} retries");
+            assert_eq!(live.error(task).await, format!("crashed its worker {crashes} times"));
+        });
+    }
+}
+
+#[test]
+fn g3_task_without_retries_outlives_a_crash_of_its_worker() {
+    let store = World::new().store;
+    let world = || World::over(Arc::clone(&store));
+    let task = crash(world().task("crashes", |_| pending()), None);
+    let next = world().task("crashes", |task| async move {
+        assert_eq!(task.max_attempts(), 1);
+        Ok(u64::from(task.attempt()))
     });
-    runtime().block_on(async {
-        let mut live = world().start().await;
-        live.until(task, State::Running).await;
-        live.clock.advance(31 * SEC);
+    in_a_process(next, async |live: Live| {
+        assert_eq!(live.client.result::<u64>(task).await.unwrap(), 2);
     });
-    runtime().block_on(async {
-        let live = world().start().await;
+}
+
+#[test]
+fn error_after_a_crash_fails_a_task_without_retries() {
+    let store = World::new().store;
+    let world = || World::over(Arc::clone(&store));
+    let task = crash(world().task("crashes", |_| pending()), None);
+    let next = world().task("crashes", |_| async { Err(TaskError::retry("broken")) });
+    in_a_process(next, async |live: Live| {
         let detail = live.client.wait(task).await.unwrap();
         assert_eq!(detail.task.state(), State::Failed);
         let outcomes: Vec<_> = detail.attempts.iter().filter_map(|attempt| attempt.outcome).collect();
-        assert_eq!(outcomes, [Outcome::Lost, Outcome::Lost]);
-        let error = live.error(task).await;
-        assert!(error.contains("crashed its worker"), "{error}");
+        assert_eq!(outcomes, [Outcome::Lost, Outcome::Failed]);
+        assert_eq!(live.error(task).await, "broken");
+        assert_eq!(live.engine.measures().retries(), 0);
     });
 }

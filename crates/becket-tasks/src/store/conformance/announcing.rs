@@ -26,12 +26,13 @@ pub async fn transitions_are_announced_in_order(factory: &dyn Factory) {
     let id = inserted.tasks[0];
     let first = world.claim_one("w", id).await;
     world.end(&first, retry_after(Duration::ZERO)).await;
-    world.claim_one("w", id).await;
-    world.clock.advance(LEASE);
-    world.reclaim_expired().await.unwrap();
+    for _ in 0..2 {
+        world.claim_one("w", id).await;
+        world.go_silent(1).await;
+    }
     world.requeue(vec![id]).await.unwrap();
-    let third = world.claim_one("w", id).await;
-    world.end(&third, completed()).await;
+    let fourth = world.claim_one("w", id).await;
+    world.end(&fourth, completed()).await;
     world.requeue(vec![id]).await.unwrap();
     world.cancel(vec![id], "no more".into()).await.unwrap();
 
@@ -41,12 +42,14 @@ pub async fn transitions_are_announced_in_order(factory: &dyn Factory) {
         (Some(Queued), Running, 1, None),
         (Some(Running), Retrying, 1, Some("it went wrong")),
         (Some(Retrying), Running, 2, None),
-        (Some(Running), Failed, 2, Some("crashed its worker once")),
-        (Some(Failed), Queued, 2, None),
-        (Some(Queued), Running, 3, None),
-        (Some(Running), Completed, 3, None),
-        (Some(Completed), Queued, 3, None),
-        (Some(Queued), Cancelled, 3, Some("no more")),
+        (Some(Running), Retrying, 2, Some("its worker went silent")),
+        (Some(Retrying), Running, 3, None),
+        (Some(Running), Failed, 3, Some("crashed its worker 2 times")),
+        (Some(Failed), Queued, 3, None),
+        (Some(Queued), Running, 4, None),
+        (Some(Running), Completed, 4, None),
+        (Some(Completed), Queued, 4, None),
+        (Some(Queued), Cancelled, 4, Some("no more")),
     ];
     for (from, to, attempt, error) in expected {
         let heard = next(&mut listener).await;

@@ -8,9 +8,9 @@ use super::world::{
     task_started_by, task_with_attempts,
 };
 use crate::id::TaskId;
-use crate::state::State;
+use crate::state::{CRASHES_MIN, State};
 use crate::submission::{Due, NewTask};
-use crate::task::{Finished, Outcome};
+use crate::task::{Finished, Lease, Outcome};
 
 /// Kills the process of `world`, and opens what it left.
 async fn crash(factory: &dyn Reopen, world: World) -> World {
@@ -77,10 +77,57 @@ pub async fn running_tasks_are_retried_at_once_after_a_crash(factory: &dyn Reope
     }
 }
 
-/// G3: one attempt, and it killed its process.
-pub async fn crash_uses_up_the_last_attempt(factory: &dyn Reopen) {
+/// Begun by a worker, claimed ahead by it, or started by its submitter: a `kill -9` makes none of them a dead letter.
+pub async fn crash_of_a_task_without_retries_is_retried(factory: &dyn Reopen) {
+    let mut world = World::new(factory).await;
+    let tasks = vec![task_with_attempts(1), task_with_attempts(1), task_started_by("w")];
+    let ids = world.submit(submission(tasks)).await.tasks;
+    assert_eq!(world.claim_all("w").await.iter().map(|claimed| claimed.id).collect::<Vec<_>>(), ids[..2]);
+    for attempt in 2..=CRASHES_MIN {
+        world = crash(factory, world).await;
+        assert_eq!(world.counts().await.unwrap().of(State::Retrying), 3);
+        let again = world.claim_all("w").await;
+        assert_eq!(again.iter().map(|claimed| claimed.id).collect::<Vec<_>>(), ids);
+        assert!(again.iter().all(|claimed| (claimed.attempts_counted, claimed.max_attempts) == (attempt, 1)));
+    }
+    let mut crashed = ids;
+    let done = crashed.remove(0);
+    assert_eq!(
+        world.end_lease(Lease { task: done, attempt: CRASHES_MIN }, completed()).await,
+        Finished::Now(State::Completed)
+    );
+    let world = crash(factory, world).await;
+    assert_eq!(world.state(done).await, State::Completed);
+    for id in crashed {
+        assert_eq!(world.state(id).await, State::Failed);
+        assert_eq!(world.error(id).await.as_deref(), Some("crashed its worker 3 times"));
+    }
+}
+
+/// The allowance is for crashes only, and an orderly restart in between changes nothing.
+pub async fn error_after_a_crash_fails_a_task_without_retries(factory: &dyn Reopen) {
     let world = World::new(factory).await;
     let id = world.running(1).await.id;
+    let World { store, clock } = crash(factory, world).await;
+    store.close().await.unwrap();
+    drop(store);
+    let world = World { store: factory.reopen(clock.clone()).await, clock };
+    let second = world.claim_one("w", id).await;
+    assert_eq!((second.attempts_counted, second.max_attempts), (2, 1));
+    assert_eq!(world.end(&second, retry_after(Duration::ZERO)).await, Finished::Now(State::Failed));
+    assert_eq!(world.error(id).await.as_deref(), Some("it went wrong"));
+    assert!(world.claim_all("w").await.is_empty());
+}
+
+/// G3: two errors, and then it killed its process.
+pub async fn crash_uses_up_the_last_attempt(factory: &dyn Reopen) {
+    let world = World::new(factory).await;
+    let id = world.add(task_with_attempts(3)).await;
+    for _ in 0..2 {
+        let claimed = world.claim_one("w", id).await;
+        assert_eq!(world.end(&claimed, retry_after(Duration::ZERO)).await, Finished::Now(State::Retrying));
+    }
+    world.claim_one("w", id).await;
     let world = crash(factory, world).await;
     assert!(world.claim_all("w").await.is_empty());
     assert_eq!(world.state(id).await, State::Failed);
@@ -90,14 +137,15 @@ pub async fn crash_uses_up_the_last_attempt(factory: &dyn Reopen) {
 /// G3: the process restarts, the task does not do so for ever.
 pub async fn task_that_crashes_its_process_again_and_again_ends_failed(factory: &dyn Reopen) {
     let mut world = World::new(factory).await;
-    let id = world.add(task_with_attempts(3)).await;
-    for attempt in 1..=3 {
+    let id = world.add(task_with_attempts(4)).await;
+    for attempt in 1..=4 {
         assert_eq!(world.claim_one("w", id).await.attempt, attempt);
         world = crash(factory, world).await;
     }
+    assert!(world.claim_all("w").await.is_empty());
     assert_eq!(world.state(id).await, State::Failed);
-    assert_eq!(world.error(id).await.as_deref(), Some("crashed its worker 3 times"));
-    assert_eq!(world.detail(id).await.attempts.len(), 3);
+    assert_eq!(world.error(id).await.as_deref(), Some("crashed its worker 4 times"));
+    assert_eq!(world.detail(id).await.attempts.len(), 4);
 }
 
 /// G4, over a crash.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::factory::Factory;
 use super::world::{
     HOUR, LEASE, SEC, START, World, completed, completed_with, give_up, keyed, lease_of, retry_after, task,
+    task_with_attempts,
 };
 use crate::id::{SubmissionId, TaskId};
-use crate::state::State;
+use crate::state::{CRASHES_MIN, State};
 use crate::submission::Submission;
 use crate::task::{Finished, Outcome};
 
@@ -86,6 +87,21 @@ pub async fn requeue_forgives_earlier_attempts(factory: &dyn Factory) {
     assert_eq!(world.end(&fourth, retry_after(SEC)).await, Finished::Now(State::Failed));
 }
 
+/// A task that crashed its worker too often may do so as often again.
+pub async fn requeue_forgives_earlier_crashes(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let id = world.add(task_with_attempts(1)).await;
+    for text in ["crashed its worker 3 times", "crashed its worker 6 times"] {
+        for crash in 1..=CRASHES_MIN {
+            assert_eq!(world.claim_one("w", id).await.attempts_counted, crash);
+            world.go_silent(1).await;
+        }
+        assert_eq!(world.state(id).await, State::Failed);
+        assert_eq!(world.error(id).await.as_deref(), Some(text));
+        assert_eq!(world.requeue(vec![id]).await.unwrap(), [id]);
+    }
+}
+
 /// Any state but `running` → `queued`.
 pub async fn requeue_runs_any_task_but_a_running_one(factory: &dyn Factory) {
     let world = World::new(factory).await;
@@ -119,8 +135,11 @@ pub async fn requeue_makes_a_waiting_task_due_at_once(factory: &dyn Factory) {
 pub async fn requeue_fences_attempts_from_before(factory: &dyn Factory) {
     let world = World::new(factory).await;
     let old = world.running(1).await;
-    world.clock.advance(LEASE);
-    world.reclaim_expired().await.unwrap();
+    world.go_silent(1).await;
+    for _ in 1..CRASHES_MIN {
+        world.claim_one("w", old.id).await;
+        world.go_silent(1).await;
+    }
     assert_eq!(world.state(old.id).await, State::Failed);
     world.requeue(vec![old.id]).await.unwrap();
     assert_eq!(world.end(&old, completed()).await, Finished::LeaseLost);

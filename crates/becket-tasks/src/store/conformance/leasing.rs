@@ -6,7 +6,7 @@ use super::factory::Factory;
 use super::world::{
     HOUR, LEASE, SEC, World, completed, give_up, lease_of, retry_after, submission, task, task_with_attempts, worker,
 };
-use crate::state::State;
+use crate::state::{CRASHES_MIN, State};
 use crate::task::{End, Finished, Lease, Outcome};
 
 /// A renewal counts from when it is made.
@@ -72,30 +72,69 @@ pub async fn one_lost_lease_does_not_hinder_the_renewal_of_others(factory: &dyn 
 /// G3: it is not retried for ever, and says why it ended.
 pub async fn task_that_crashes_its_worker_again_and_again_ends_failed(factory: &dyn Factory) {
     let world = World::new(factory).await;
-    let id = world.add(task_with_attempts(3)).await;
-    for attempt in 1..=3 {
-        assert_eq!(world.claim_one("w", id).await.attempt, attempt);
-        world.clock.advance(LEASE);
-        assert_eq!(world.reclaim_expired().await.unwrap(), 1);
+    for (max_attempts, crashes) in [(1, 3), (2, 3), (3, 3), (5, 5)] {
+        let id = world.add(task_with_attempts(max_attempts)).await;
+        for attempt in 1..=crashes {
+            assert_eq!(world.claim_one("w", id).await.attempt, attempt);
+            world.go_silent(1).await;
+        }
+        assert!(world.claim_all("w").await.is_empty());
+        let detail = world.detail(id).await;
+        assert_eq!(detail.task.state(), State::Failed);
+        assert_eq!(detail.task.error, Some(format!("crashed its worker {crashes} times").into()));
+        assert_eq!(detail.attempts.len() as u32, crashes);
+        assert!(detail.attempts.iter().all(|attempt| attempt.error.as_deref() == Some("its worker went silent")));
     }
-    assert!(world.claim_all("w").await.is_empty());
-    let detail = world.detail(id).await;
-    assert_eq!(detail.task.state(), State::Failed);
-    assert_eq!(detail.task.error.as_deref(), Some("crashed its worker 3 times"));
-    let errors: Vec<_> = detail.attempts.iter().map(|attempt| attempt.error.as_deref()).collect();
-    assert_eq!(errors, [Some("its worker went silent"); 3]);
 }
 
-/// Only the silent ones are counted in the text.
+/// Twice: due at once, as if it had retries.
+pub async fn crash_of_a_task_without_retries_is_retried(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let id = world.add(task_with_attempts(1)).await;
+    for attempt in 1..CRASHES_MIN {
+        let claimed = world.claim_one("w", id).await;
+        assert_eq!((claimed.attempts_counted, claimed.max_attempts), (attempt, 1));
+        world.go_silent(1).await;
+        let task = world.detail(id).await.task;
+        assert_eq!((task.state(), task.standing.run_at), (State::Retrying, world.clock.now()));
+        assert_eq!(task.error.as_deref(), Some("its worker went silent"));
+    }
+    let last = world.claim_one("w", id).await;
+    assert_eq!(last.attempts_counted, CRASHES_MIN);
+    assert_eq!(world.end(&last, completed()).await, Finished::Now(State::Completed));
+}
+
+/// The allowance is for crashes only.
+pub async fn error_after_a_crash_fails_a_task_without_retries(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let id = world.running(1).await.id;
+    world.go_silent(1).await;
+    let second = world.claim_one("w", id).await;
+    assert_eq!(world.end(&second, retry_after(Duration::ZERO)).await, Finished::Now(State::Failed));
+    assert_eq!(world.error(id).await.as_deref(), Some("it went wrong"));
+    assert!(world.claim_all("w").await.is_empty());
+}
+
+/// In any order; only the silent ones are counted in the text.
 pub async fn failure_and_silence_use_up_attempts_alike(factory: &dyn Factory) {
     let world = World::new(factory).await;
-    let first = world.running(2).await;
-    world.end(&first, retry_after(Duration::ZERO)).await;
-    world.claim_one("w", first.id).await;
-    world.clock.advance(LEASE);
-    world.reclaim_expired().await.unwrap();
-    assert_eq!(world.state(first.id).await, State::Failed);
-    assert_eq!(world.error(first.id).await.as_deref(), Some("crashed its worker once"));
+    for (silent, text) in [
+        ([false, false, true], "crashed its worker once"),
+        ([true, false, true], "crashed its worker 2 times"),
+        ([true, true, false], "it went wrong"),
+    ] {
+        let id = world.add(task_with_attempts(3)).await;
+        for (silent, state) in silent.into_iter().zip([State::Retrying, State::Retrying, State::Failed]) {
+            let claimed = world.claim_one("w", id).await;
+            if silent {
+                world.go_silent(1).await;
+            } else {
+                world.end(&claimed, retry_after(Duration::ZERO)).await;
+            }
+            assert_eq!(world.state(id).await, state, "{text}");
+        }
+        assert_eq!(world.error(id).await.as_deref(), Some(text));
+    }
 }
 
 /// G8, for a store: due at once, and no attempt is used up.

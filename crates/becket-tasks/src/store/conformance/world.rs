@@ -179,6 +179,12 @@ impl World {
         finished[0]
     }
 
+    /// Lets all leases end, of which there must be so many.
+    pub(super) async fn go_silent(&self, leases: u64) {
+        self.clock.advance(LEASE);
+        assert_eq!(self.reclaim_expired().await.unwrap(), leases);
+    }
+
     pub(super) async fn detail(&self, id: TaskId) -> TaskDetail {
         self.task(id).await.unwrap().expect("the task is there")
     }

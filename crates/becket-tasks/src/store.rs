@@ -2,7 +2,7 @@
 //!
 //! The lifecycle verbs take slices, so that a store can do many things in one commit. What a verb makes of a task is
 //! decided by [`state::transition`](crate::state::transition); the store persists it. Each store reads the time at its
-//! own edge (a [`Clock`](crate::Clock), or its server's), so that all processes that share it agree.
+//! own edge (a [`Clock`], or its server's), so that all processes that share it agree.
 //!
 //! Every store passes the suite in `conformance`; the doc of a verb here is what that suite checks. A verb that fails
 //! has changed nothing, unless its doc says otherwise. Dropping a verb's future does not undo what it began.

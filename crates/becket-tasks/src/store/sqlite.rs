@@ -18,8 +18,10 @@ mod claiming;
 mod command;
 mod commit;
 mod failure;
+mod filter;
 mod forget;
 mod intake;
+mod keys;
 mod names;
 mod open;
 mod read;
@@ -36,12 +38,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use self::block::Packer;
 use self::checkpoint::Checkpoints;
 use self::command::{Command, Gate, Reply, Ticket};
 use self::commit::Commits;
+use self::keys::Keys;
 use self::names::Names;
 use self::open::Lock;
 use self::read::Readers;
@@ -223,6 +227,7 @@ fn make_writer(options: &SqliteOptions, events: Events, measures: Arc<CommitMeas
         kinds: Names::default(),
         workers: Names::default(),
         recent: RecentPayloads::default(),
+        keys: Keys::default(),
         parked: Vec::new(),
         clock: options.clock.clone(),
         events,
@@ -342,9 +347,15 @@ impl Store for SqliteStore {
     }
 
     fn submissions(&self, filter: SubmissionFilter, page: Page) -> BoxFuture<'_, Result<Listed<SubmissionInfo>>> {
-        Box::pin(
-            self.readers.ask(move |reader| reader.snapshot(|connection| read::submissions(connection, &filter, page))),
-        )
+        Box::pin(async move {
+            let with_key = match &filter.key {
+                Some(key) => Some(self.ask_patiently(|reply| Command::Find(Arc::clone(key), reply)).await?),
+                None => None,
+            };
+            let question =
+                move |connection: &Connection| read::submissions(connection, &filter, with_key.as_deref(), page);
+            self.readers.ask(|reader| reader.snapshot(question)).await
+        })
     }
 
     fn payload(&self, submission: SubmissionId) -> BoxFuture<'_, Result<Option<Payload>>> {

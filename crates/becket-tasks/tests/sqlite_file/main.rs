@@ -8,6 +8,7 @@ mod claims;
 mod commits;
 mod damage;
 mod disk;
+mod keys;
 mod opening;
 mod shell;
 mod stress;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::keys::Sealed;
 use crate::id::{SubmissionId, TaskId};
 use crate::state::{Standing, State};
 use crate::task::Outcome;
@@ -83,6 +84,12 @@ pub(super) enum Change {
         block: i64,
         rewritten: Option<BlockRow>,
         moved: Vec<(SubmissionId, u64)>,
+    },
+    /// Recent keys, written together.
+    Keys(Sealed),
+    /// Keys of submissions that are all gone.
+    ForgetKeys {
+        segment: i64,
     },
     Probe {
         at: Timestamp,

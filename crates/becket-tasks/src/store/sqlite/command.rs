@@ -31,6 +31,8 @@ pub(super) enum Command {
     Purge(Vec<TaskId>, Reply<Vec<TaskId>>),
     Erase(Vec<SubmissionId>, Reply<Vec<SubmissionId>>),
     Prune(Retention, Outdated, Reply<Pruned>),
+    /// The submissions with a key, of all sources: only the writer knows the latest keys.
+    Find(Arc<str>, Reply<Vec<SubmissionId>>),
     Probe(Reply<()>),
     /// Nothing but a reason to look at the clock again.
     Tick,
@@ -55,6 +57,7 @@ impl Command {
             | Self::Release(..)
             | Self::ReclaimExpired(..)
             | Self::Prune(..)
+            | Self::Find(..)
             | Self::Tick => false,
         }
     }

@@ -64,7 +64,18 @@ impl Writer {
         for submission in submissions {
             pruned.submissions += u64::from(self.forget_if_outdated(round, submission, oldest_kept)?);
         }
+        self.forget_keys(round)?;
         Ok(pruned)
+    }
+
+    /// Removes the keys of submissions that are all gone.
+    fn forget_keys(&mut self, round: &mut Round) -> Result<()> {
+        let oldest = self.rows.number("SELECT min(id) FROM submissions")?;
+        for segment in self.keys.outdated(oldest.map(submission_id)) {
+            self.apply(round, &Change::ForgetKeys { segment })?;
+            self.keys.forget(segment);
+        }
+        Ok(())
     }
 
     fn forget_if_outdated(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::change::{Change, SubmissionRow, TaskRow, WorkerNumber};
 use super::command::{Appended, Carried, Taken};
+use super::keys::{find_in_part, key_hash, part_of};
 use super::schedule::Ready;
 use super::writer::{Parked, Round, Writer, transition_of};
 use crate::error::Result;
@@ -27,7 +28,7 @@ impl Writer {
 
     fn insert_one(&mut self, round: &mut Round, submission: Submission) -> Result<Inserted> {
         if let Some(key) = &submission.key
-            && let Some(first) = self.rows.duplicate_of(&submission.source, key)?
+            && let Some(first) = self.duplicate_of(&submission.source, key)?
         {
             let tasks = self.rows.tasks_of(first)?;
             return Ok(Inserted { submission: first, tasks, duplicate: true, started: Vec::new() });
@@ -41,6 +42,35 @@ impl Writer {
         let added = self.add_tasks(round, id, &carried, submission.tasks)?;
         let started = added.started.into_iter().map(|taken| claimed(taken, &carried)).collect();
         Ok(Inserted { submission: id, tasks: added.tasks, duplicate: false, started })
+    }
+
+    /// The first submission with this source and key.
+    fn duplicate_of(&self, source: &str, key: &str) -> Result<Option<SubmissionId>> {
+        let same = self.submissions_with_key(key)?.into_iter().find(|(_, of)| of == source);
+        Ok(same.map(|(first, _)| first))
+    }
+
+    /// The submissions with this key, of all sources, oldest first.
+    pub(super) fn submissions_with_key(&self, key: &str) -> Result<Vec<(SubmissionId, String)>> {
+        let hash = key_hash(key);
+        let (mut candidates, segments) = self.keys.look_up(hash);
+        for segment in segments {
+            candidates.extend(find_in_part(&self.rows.key_part(segment, part_of(hash))?, hash)?);
+        }
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        candidates.sort_unstable();
+        self.rows.with_key(&candidates, key)
+    }
+
+    /// Writes recent keys down when there are many.
+    pub(super) fn seal_keys(&mut self, round: &mut Round) -> Result<()> {
+        if !self.keys.is_full() {
+            return Ok(());
+        }
+        let sealed = self.keys.seal();
+        self.apply(round, &Change::Keys(sealed))
     }
 
     fn insert_submission(&mut self, round: &mut Round, id: SubmissionId, new: &Submission) -> Result<Arc<Carried>> {
@@ -60,6 +90,9 @@ impl Writer {
                 payload_bytes: span.payload_bytes,
             }),
         )?;
+        if let Some(key) = &new.key {
+            self.keys.add(key_hash(key), id);
+        }
         Ok(Arc::new(Carried {
             source: Arc::clone(&new.source),
             event: Arc::clone(&new.event),

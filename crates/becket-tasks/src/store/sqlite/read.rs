@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::block::{self, Span};
 use super::change::{BlockRow, SubmissionRow, outcome_of, state_number, state_of};
 use super::failure::{damaged, failed};
-use super::rows::{key_hash, place, sql, submission_id, unsigned};
+use super::rows::{place, sql, submission_id, unsigned};
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
 use crate::query::{Listed, Page, SubmissionFilter, SubmissionInfo, TaskFilter};
@@ -373,17 +373,18 @@ pub(super) fn tasks(connection: &Connection, filter: &TaskFilter, page: Page) ->
     Ok(page_of(items, page.limit(), |task| task.id.as_u64()))
 }
 
-/// Submissions, newest first.
+/// Submissions, newest first; if the filter has a key, only those of `with_key`, which the writer found.
 pub(super) fn submissions(
     connection: &Connection,
     filter: &SubmissionFilter,
+    with_key: Option<&[SubmissionId]>,
     page: Page,
 ) -> Result<Listed<SubmissionInfo>> {
     let mut conditions = Conditions::default();
-    if let Some(key) = &filter.key {
-        conditions.add("key_hash = ?", key_hash(key));
+    if let Some(submissions) = with_key {
+        let ids: Vec<String> = submissions.iter().map(|submission| submission.as_u64().to_string()).collect();
+        conditions.add_fixed(&format!("id IN ({})", ids.join(", ")));
     }
-    conditions.add_text("key = ?", filter.key.as_ref());
     conditions.add_text("source = ?", filter.source.as_ref());
     conditions.add_text("event = ?", filter.event.as_ref());
     conditions.add_text("action = ?", filter.action.as_ref());

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sha2::{Digest, Sha256};
 
 use super::block::Span;
 use super::change::{
@@ -16,6 +15,7 @@ use super::change::{
     state_number, state_of,
 };
 use super::failure::{damaged, failed};
+use super::keys::Sealed;
 use super::schedule::{Level, Ready};
 use crate::error::Result;
 use crate::id::{SubmissionId, TaskId};
@@ -100,20 +100,24 @@ impl Rows {
             Change::Erase { submission, block, rewritten, moved } => {
                 self.erase(*submission, *block, rewritten.as_ref(), moved)
             }
+            Change::Keys(sealed) => self.insert_keys(sealed),
+            Change::ForgetKeys { segment } => {
+                self.execute("DELETE FROM key_parts WHERE segment = ?1", [segment])?;
+                self.execute("DELETE FROM key_segments WHERE number = ?1", [segment])
+            }
             Change::Probe { at } => self.execute("UPDATE process SET probe = ?1", [at.as_millis()]),
         }
     }
 
     fn insert_submission(&mut self, row: &SubmissionRow) -> Result<()> {
         self.execute(
-            "INSERT INTO submissions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO submissions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 sql(row.id.as_u64()),
                 row.source,
                 row.event,
                 row.action,
                 row.key,
-                row.key.as_deref().map(key_hash),
                 row.received_at.as_millis(),
                 row.block,
                 sql(row.block_offset),
@@ -121,6 +125,15 @@ impl Rows {
                 sql(row.payload_bytes),
             ],
         )
+    }
+
+    fn insert_keys(&mut self, sealed: &Sealed) -> Result<()> {
+        let segment = "INSERT INTO key_segments VALUES (?1, ?2)";
+        self.execute(segment, params![sealed.number, sql(sealed.last.as_u64())])?;
+        for (part, entries) in sealed.parts.iter().enumerate() {
+            self.execute("INSERT INTO key_parts VALUES (?1, ?2, ?3)", params![sealed.number, part, entries])?;
+        }
+        Ok(())
     }
 
     fn insert_block(&mut self, row: &BlockRow) -> Result<()> {
@@ -264,16 +277,49 @@ impl Rows {
 
 /// The writer's questions. They see the open transaction.
 impl Rows {
-    /// The first submission with this source and key.
-    pub(super) fn duplicate_of(&self, source: &str, key: &str) -> Result<Option<SubmissionId>> {
+    /// Of `candidates`, those whose key is `key`, with their source.
+    pub(super) fn with_key(&self, candidates: &[SubmissionId], key: &str) -> Result<Vec<(SubmissionId, String)>> {
         let mut query = self
             .connection
-            .prepare_cached("SELECT id FROM submissions WHERE key_hash = ?1 AND key = ?2 AND source = ?3 LIMIT 1")
+            .prepare_cached("SELECT source FROM submissions WHERE id = ?1 AND key = ?2")
             .map_err(failed)?;
-        query
-            .query_row(params![key_hash(key), key, source], |row| row.get(0).map(submission_id))
-            .optional()
-            .map_err(failed)
+        let mut found = Vec::new();
+        for candidate in candidates {
+            let source = query.query_row(params![sql(candidate.as_u64()), key], |row| row.get(0)).optional();
+            found.extend(source.map_err(failed)?.map(|source| (*candidate, source)));
+        }
+        Ok(found)
+    }
+
+    /// The entries of one part of a segment of keys.
+    pub(super) fn key_part(&self, segment: i64, part: usize) -> Result<Vec<u8>> {
+        let mut query = self
+            .connection
+            .prepare_cached("SELECT entries FROM key_parts WHERE segment = ?1 AND part = ?2")
+            .map_err(failed)?;
+        query.query_row(params![segment, part], |row| row.get(0)).map_err(failed)
+    }
+
+    /// The segments of keys, oldest first, with their latest submission.
+    pub(super) fn key_segments(&self) -> Result<Vec<(i64, SubmissionId)>> {
+        let mut query =
+            self.connection.prepare("SELECT number, last FROM key_segments ORDER BY number").map_err(failed)?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, submission_id(row.get(1)?)))).map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// Calls `each` with the keys of all submissions after `last`.
+    pub(super) fn keys_after(&self, last: SubmissionId, mut each: impl FnMut(SubmissionId, &str)) -> Result<()> {
+        let mut query = self
+            .connection
+            .prepare("SELECT id, key FROM submissions WHERE id > ?1 AND key IS NOT NULL")
+            .map_err(failed)?;
+        let mut rows = query.query([sql(last.as_u64())]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let key = row.get_ref(1).map_err(failed)?;
+            each(submission_id(row.get(0).map_err(failed)?), key.as_str().map_err(|error| failed(error.into()))?);
+        }
+        Ok(())
     }
 
     pub(super) fn tasks_of(&self, submission: SubmissionId) -> Result<Vec<TaskId>> {
@@ -447,14 +493,6 @@ pub(super) fn submission_id(number: i64) -> SubmissionId {
 /// The place of a state in arrays like [`Rows::totals`].
 pub(super) fn place(state: State) -> usize {
     State::ALL.iter().position(|one| *one == state).unwrap_or(0)
-}
-
-/// The first 8 bytes of a key's SHA-256: the same on every machine and in every version.
-pub(super) fn key_hash(key: &str) -> i64 {
-    let digest = Sha256::digest(key.as_bytes());
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    i64::from_be_bytes(first)
 }
 
 /// SQLite's integers are signed; ids and sizes fit in 63 bits.

@@ -16,6 +16,7 @@ use super::claiming::lease_of;
 use super::command::{Command, Reply, Taken, Ticket};
 use super::commit::Commits;
 use super::failure::again;
+use super::keys::Keys;
 use super::names::Names;
 use super::recent::RecentPayloads;
 use super::rows::Rows;
@@ -46,6 +47,7 @@ pub(super) struct Writer {
     pub(super) kinds: Names,
     pub(super) workers: Names,
     pub(super) recent: RecentPayloads,
+    pub(super) keys: Keys,
     pub(super) parked: Vec<Parked>,
     pub(super) clock: Clock,
     pub(super) events: Events,
@@ -231,6 +233,11 @@ impl Writer {
                 let answer = self.prune(round, retention, outdated);
                 settle(round, reply, answer)
             }
+            Command::Find(key, reply) => {
+                let found = self.submissions_with_key(&key);
+                let answer = found.map(|found| found.into_iter().map(|(submission, _)| submission).collect());
+                settle(round, reply, answer)
+            }
             Command::Probe(reply) => {
                 let at = round.now;
                 let answer = self.apply(round, &Change::Probe { at });
@@ -260,6 +267,7 @@ impl Writer {
 
     fn commit(&mut self, round: &mut Round) -> Result<()> {
         self.cut_block(round)?;
+        self.seal_keys(round)?;
         if round.is_open { self.rows.commit() } else { Ok(()) }
     }
 
@@ -319,6 +327,7 @@ impl Writer {
             schedule.add_running(known.copied().unwrap_or(Running { ready, worker, lease_until }));
         }
         self.schedule = schedule;
+        self.keys = Keys::load(&self.rows)?;
         self.is_stale = false;
         Ok(())
     }
@@ -380,6 +389,7 @@ fn refuse(command: Command, error: &Error) {
         Command::Cancel(_, _, reply) | Command::Requeue(_, reply) | Command::Purge(_, reply) => send(reply, error),
         Command::Erase(_, reply) => send(reply, error),
         Command::Prune(_, _, reply) => send(reply, error),
+        Command::Find(_, reply) => send(reply, error),
         Command::Probe(reply) | Command::Close(reply) => send(reply, error),
         Command::Tick => {}
     }

@@ -40,6 +40,10 @@ fn task(id: u64, started_by: Option<WorkerNumber>) -> Change {
     })
 }
 
+fn sealed(number: i64) -> Sealed {
+    Sealed { number, last: SubmissionId::from_u64(30), parts: vec![vec![7; 16], Vec::new()] }
+}
+
 fn to(state: State) -> Place {
     Place { state, spared: 1, run_at: AT.as_millis() + 5 }
 }
@@ -83,6 +87,9 @@ fn changes() -> Vec<Change> {
             rewritten: Some(block(2, 1)),
             moved: vec![(SubmissionId::from_u64(10), 0)],
         },
+        Change::Keys(sealed(1)),
+        Change::Keys(sealed(2)),
+        Change::ForgetKeys { segment: 1 },
         Change::Probe { at },
     ]
 }
@@ -133,6 +140,8 @@ const fn name(change: &Change) -> &'static str {
         Change::ForgetTask { .. } => "forget task",
         Change::ForgetSubmission { .. } => "forget submission",
         Change::Erase { .. } => "erase",
+        Change::Keys(_) => "keys",
+        Change::ForgetKeys { .. } => "forget keys",
         Change::Probe { .. } => "probe",
     }
 }
@@ -141,7 +150,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 15, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 17, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

@@ -19,14 +19,25 @@ CREATE TABLE submissions (
     event         TEXT NOT NULL,
     action        TEXT,
     key           TEXT,
-    key_hash      INTEGER,            -- of the key alone; 8 bytes in the index instead of 36
     received_at   INTEGER NOT NULL,
     block         INTEGER,            -- NULL once erased
     block_offset  INTEGER NOT NULL,
     meta_bytes    INTEGER NOT NULL,
     payload_bytes INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX submissions_key ON submissions (key_hash) WHERE key_hash IS NOT NULL;
+
+-- Keys, to recognise redeliveries. The latest are in memory only, and found again in `submissions` after `last`.
+CREATE TABLE key_segments (
+    number INTEGER PRIMARY KEY,
+    last   INTEGER NOT NULL            -- the latest submission in it; once that is gone, so is the segment
+) STRICT;
+-- By the first bits of the key's hash. An entry has 16 bytes: 8 of the hash, 8 of the submission's id; sorted.
+CREATE TABLE key_parts (
+    segment INTEGER NOT NULL,
+    part    INTEGER NOT NULL,
+    entries BLOB NOT NULL,
+    PRIMARY KEY (segment, part)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX submissions_received ON submissions (received_at);
 
 -- The payloads of one commit, one after the other, as one zstd frame.

@@ -198,7 +198,8 @@ fn tasks_of_a_claimer_that_is_gone_are_taken_back_in_the_next_round() {
     let claim = claim("a", 1, SEC);
     world.writer.parked.push(Parked { claim, kinds: HashSet::new(), reply, taken: vec![taken] });
     world.writer.answer_parked();
-    let (_sender, commands) = std::sync::mpsc::channel();
+    let (sender, commands) = std::sync::mpsc::channel();
+    drop(sender);
     assert!(matches!(world.writer.next_command(&commands), Ok(Command::Tick)), "the next round is at once");
     world.round([Command::Tick]);
     assert_eq!(world.state_of(task), State::Queued);

@@ -35,6 +35,8 @@ pub(crate) fn start_if_asked() -> anyhow::Result<()> {
 fn init(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().parse(filter)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is dropped. Saying so would go to the same stream, and panic.
+    let lines = lines.log_internal_errors(false);
     match format {
         LogFormat::Json => lines.json().flatten_event(true).init(),
         LogFormat::Text => lines.with_ansi(crate::output::colours_on_stderr()).init(),

@@ -230,6 +230,7 @@ fn make_writer(options: &SqliteOptions, events: Events, measures: Arc<CommitMeas
         keys: Keys::default(),
         parked: Vec::new(),
         clock: options.clock.clone(),
+        runtime: tokio::runtime::Handle::try_current().ok(),
         events,
         measures,
         commits: Commits::new(options.durability),

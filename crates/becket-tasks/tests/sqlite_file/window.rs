@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use becket_tasks::store::sqlite::{SqliteOptions, SqliteStore};
 use becket_tasks::submission::Due;
+use becket_tasks::task::{Claimed, End, Finish, Lease};
 use becket_tasks::{Clock, NewTask, Store, TaskId, Timestamp};
 
 use crate::world::{Disk, claim_of, submission};
@@ -49,6 +50,10 @@ impl World {
         let claimed = self.store.claim(claim_of(&KINDS, limit, Duration::ZERO)).await.unwrap();
         let rest = self.waiting.split_off(limit.min(self.waiting.len()));
         let expected: Vec<TaskId> = std::mem::replace(&mut self.waiting, rest).into_iter().map(|(.., id)| id).collect();
+        let end = || End::Completed { result: None, result_ttl: Duration::ZERO };
+        let lease = |claimed: &Claimed| Lease { task: claimed.id, attempt: claimed.attempt };
+        let finishes = claimed.iter().map(|claimed| Finish { lease: lease(claimed), end: end() }).collect();
+        self.store.finish(finishes).await.unwrap();
         let claimed: Vec<TaskId> = claimed.into_iter().map(|claimed| claimed.id).collect();
         let differs = claimed.iter().zip(&expected).position(|(claimed, expected)| claimed != expected);
         assert_eq!(differs, None, "with {} left", self.waiting.len());

@@ -33,6 +33,8 @@ use crate::time::{Clock, Timestamp};
 
 /// How many commands one round takes at the most.
 const ROUND_COMMANDS_MAX: usize = 1_024;
+/// So many answers are sent by the writer itself.
+const ANSWERED_IN_PLACE_MAX: usize = 4;
 /// While something waits for its time the clock is looked at so often, in case that it jumps forwards.
 const RECHECK: Duration = Duration::from_secs(1);
 /// A task whose finish could not be committed has so long to be finished again.
@@ -50,6 +52,8 @@ pub(super) struct Writer {
     pub(super) keys: Keys,
     pub(super) parked: Vec<Parked>,
     pub(super) clock: Clock,
+    /// Where the callers live, if that is known.
+    pub(super) runtime: Option<tokio::runtime::Handle>,
     pub(super) events: Events,
     pub(super) measures: std::sync::Arc<CommitMeasures>,
     pub(super) commits: Commits,
@@ -82,6 +86,8 @@ pub(super) struct Round {
     pub(super) now: Timestamp,
     is_open: bool,
     answers: Vec<Answer>,
+    /// Answers that must not wait for the callers' runtime.
+    urgent: Vec<Answer>,
     transitions: Vec<Transition>,
     is_watched: bool,
 }
@@ -91,7 +97,7 @@ type Answer = Box<dyn FnOnce(Option<&Error>) + Send>;
 
 impl Round {
     fn new(now: Timestamp, is_watched: bool) -> Self {
-        Self { now, is_open: false, answers: Vec::new(), transitions: Vec::new(), is_watched }
+        Self { now, is_open: false, answers: Vec::new(), urgent: Vec::new(), transitions: Vec::new(), is_watched }
     }
 
     /// Announces a transition once it is committed.
@@ -198,8 +204,9 @@ impl Writer {
             }
             Command::Claim(claim, reply) => self.claim_or_park(round, claim, reply),
             Command::Renew(leases, lease, reply) => {
-                let answer = self.renew(round, &leases, lease);
-                settle(round, reply, Ok(answer))
+                let renewed = self.renew(round, &leases, lease);
+                round.urgent.push(answer_with(reply, renewed));
+                Ok(())
             }
             Command::Finish(finishes, reply) => {
                 let answer = self.finish(round, finishes);
@@ -279,9 +286,10 @@ impl Writer {
                     self.is_failing = false;
                     tracing::info!("commits succeed again");
                 }
-                for answer in round.answers {
+                for answer in round.urgent {
                     answer(None);
                 }
+                self.answer(round.answers);
                 self.answer_parked();
                 for transition in round.transitions {
                     self.events.announce(transition);
@@ -289,10 +297,21 @@ impl Writer {
             }
             Err(error) => {
                 self.fail(&error);
-                for answer in round.answers {
+                for answer in round.urgent.into_iter().chain(round.answers) {
                     answer(Some(&error));
                 }
             }
+        }
+    }
+
+    /// Answers what was done. Many answers are handed to the callers' runtime in one piece: to wake its threads once for
+    /// each of them costs more than the rest of the round's bookkeeping, and the next round waits meanwhile.
+    fn answer(&self, answers: Vec<Answer>) {
+        let is_long = answers.len() > ANSWERED_IN_PLACE_MAX;
+        let answer_all = move || answers.into_iter().for_each(|answer| answer(None));
+        match &self.runtime {
+            Some(runtime) if is_long => drop(runtime.spawn(async move { answer_all() })),
+            _ => answer_all(),
         }
     }
 
@@ -361,10 +380,7 @@ impl Writer {
 fn settle<T: Send + 'static>(round: &mut Round, reply: Reply<T>, answer: Result<T>) -> Result<()> {
     match answer {
         Ok(answer) => {
-            round.answers.push(Box::new(move |failure: Option<&Error>| {
-                // A caller that is gone does not want to know.
-                let _ = reply.send(failure.map_or(Ok(answer), |error| Err(again(error))));
-            }));
+            round.answers.push(answer_with(reply, answer));
             Ok(())
         }
         Err(error) => {
@@ -372,6 +388,13 @@ fn settle<T: Send + 'static>(round: &mut Round, reply: Reply<T>, answer: Result<
             Err(error)
         }
     }
+}
+
+fn answer_with<T: Send + 'static>(reply: Reply<T>, answer: T) -> Answer {
+    Box::new(move |failure: Option<&Error>| {
+        // A caller that is gone does not want to know.
+        let _ = reply.send(failure.map_or(Ok(answer), |error| Err(again(error))));
+    })
 }
 
 /// Answers a command with the error that failed its round.

@@ -21,7 +21,7 @@ const NO_ROOM: u64 = 4_096;
 async fn g7_full_disk_answers_503_and_recovers() {
     let receiver = Receiver::start(async |_| 200).await;
     let place = Place::new(&route("hook", "*", &receiver.url(0)));
-    let mut server = place.start_without_sigxfsz().await;
+    let mut server = place.start_with_log_beside_the_store().await;
     let (sender, operator) = (Sender::new(), Operator::of(&server.url));
 
     // Until it is full.

@@ -57,10 +57,10 @@ impl Place {
         self.spawn(self.command(becket()).arg("serve"))
     }
 
-    /// As [`start`](Self::start), with a process that is told of a file-size limit by an error instead of SIGXFSZ, and
-    /// whose log goes to a file beside the store: it has no room either when the store has none.
-    pub(crate) async fn start_without_sigxfsz(&self) -> Server {
-        let script = r#"trap '' XFSZ; exec "$0" serve 2>becket.log"#;
+    /// As [`start`](Self::start), with a log that goes to a file beside the store: it has no room either when the store has
+    /// none.
+    pub(crate) async fn start_with_log_beside_the_store(&self) -> Server {
+        let script = r#"exec "$0" serve 2>becket.log"#;
         let mut server = self.spawn(self.command("sh").args(["-c", script]).arg(becket()));
         server.listens().await;
         server

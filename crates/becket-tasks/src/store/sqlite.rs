@@ -24,6 +24,7 @@ mod intake;
 mod keys;
 mod names;
 mod open;
+mod outdated;
 mod read;
 mod recent;
 mod rows;
@@ -322,11 +323,7 @@ impl Store for SqliteStore {
     }
 
     fn prune(&self, retention: Retention) -> BoxFuture<'_, Result<Pruned>> {
-        Box::pin(async move {
-            let now = self.clock.now();
-            let outdated = self.readers.ask(move |reader| forget::outdated(&reader.connection, retention, now)).await?;
-            self.ask_patiently(|reply| Command::Prune(retention, outdated, reply)).await
-        })
+        Box::pin(self.prune_outdated(retention))
     }
 
     fn task(&self, task: TaskId) -> BoxFuture<'_, Result<Option<TaskDetail>>> {

@@ -74,8 +74,9 @@ pub(super) enum Change {
         submission: SubmissionId,
         state: State,
     },
-    ForgetSubmission {
-        submission: SubmissionId,
+    /// Submissions of one block, or erased ones.
+    ForgetSubmissions {
+        submissions: Vec<SubmissionId>,
         block: Option<i64>,
     },
     /// The payload is gone, and so is its block: what else it held lies in `rewritten`, at the offsets in `moved`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
+use super::outdated::Outdated;
 use super::schedule::Running;
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
@@ -85,16 +86,6 @@ pub(super) struct Carried {
     pub(super) key: Option<Arc<str>>,
     pub(super) meta: Bytes,
     pub(super) payload: Bytes,
-}
-
-/// What a reader found to be prunable; the writer looks again before it believes it.
-#[derive(Default)]
-pub(super) struct Outdated {
-    /// With the time of their latest change, by which one that moved on meanwhile is known.
-    pub(super) tasks: Vec<(TaskId, Timestamp)>,
-    pub(super) submissions: Vec<SubmissionId>,
-    pub(super) results: Vec<TaskId>,
-    pub(super) more: bool,
 }
 
 /// A command on its way to the writer, with its place in the queue.

@@ -50,7 +50,6 @@ impl Rows {
     }
 
     pub(super) fn begin(&mut self) -> Result<()> {
-        self.deltas = [0; State::ALL.len()];
         self.execute("BEGIN IMMEDIATE", [])
     }
 
@@ -63,11 +62,14 @@ impl Rows {
                 self.execute("UPDATE totals SET tasks = tasks + ?2 WHERE state = ?1", params![number, delta])?;
             }
         }
-        self.execute("COMMIT", [])
+        self.execute("COMMIT", [])?;
+        self.deltas = [0; State::ALL.len()];
+        Ok(())
     }
 
     /// Undoes the open transaction, if there is one.
     pub(super) fn rollback(&mut self) {
+        self.deltas = [0; State::ALL.len()];
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
@@ -96,7 +98,7 @@ impl Rows {
             ),
             Change::ForgetResult { task } => self.execute("DELETE FROM results WHERE task = ?1", [sql(task.as_u64())]),
             Change::ForgetTask { task, submission, state } => self.forget_task(*task, *submission, *state),
-            Change::ForgetSubmission { submission, block } => self.forget_submission(*submission, *block),
+            Change::ForgetSubmissions { submissions, block } => self.forget_submissions(submissions, *block),
             Change::Erase { submission, block, rewritten, moved } => {
                 self.erase(*submission, *block, rewritten.as_ref(), moved)
             }
@@ -228,10 +230,14 @@ impl Rows {
         self.execute("DELETE FROM appended WHERE submission = ?1 AND task = ?2", [sql(submission.as_u64()), number])
     }
 
-    fn forget_submission(&mut self, submission: SubmissionId, block: Option<i64>) -> Result<()> {
-        self.execute("DELETE FROM submissions WHERE id = ?1", [sql(submission.as_u64())])?;
+    fn forget_submissions(&mut self, submissions: &[SubmissionId], block: Option<i64>) -> Result<()> {
+        for submission in submissions {
+            self.execute("DELETE FROM submissions WHERE id = ?1", [sql(submission.as_u64())])?;
+        }
         let Some(block) = block else { return Ok(()) };
-        self.execute("UPDATE blocks SET wanted = wanted - 1 WHERE id = ?1", [block])?;
+        // Once for all of them: SQLite reads the whole block to change a number in its row.
+        let forgotten = "UPDATE blocks SET wanted = wanted - ?2 WHERE id = ?1";
+        self.execute(forgotten, params![block, submissions.len()])?;
         self.execute("DELETE FROM blocks WHERE id = ?1 AND wanted <= 0", [block])
     }
 
@@ -332,6 +338,15 @@ impl Rows {
                    OR EXISTS (SELECT 1 FROM appended WHERE submission = ?1)";
         let mut query = self.connection.prepare_cached(has).map_err(failed)?;
         query.query_row([sql(submission.as_u64())], |row| row.get(0)).map_err(failed)
+    }
+
+    /// How many tasks are finished, those of the open transaction included.
+    pub(super) fn finished(&self) -> Result<u64> {
+        let mut totals = super::read::totals(&self.connection)?;
+        for (total, delta) in totals.iter_mut().zip(self.deltas) {
+            *total = total.saturating_add_signed(delta);
+        }
+        Ok(super::outdated::finished(&totals))
     }
 
     /// When a task last changed.

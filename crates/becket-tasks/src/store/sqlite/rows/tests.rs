@@ -80,7 +80,7 @@ fn changes() -> Vec<Change> {
         Change::ForgetResult { task: id(12) },
         Change::Move { task: id(13), from: State::Queued, to: to(State::Cancelled), at, error: Some("no".into()) },
         Change::ForgetTask { task: id(13), submission: SubmissionId::from_u64(10), state: State::Cancelled },
-        Change::ForgetSubmission { submission: SubmissionId::from_u64(30), block: Some(1) },
+        Change::ForgetSubmissions { submissions: vec![SubmissionId::from_u64(30)], block: Some(1) },
         Change::Erase {
             submission: SubmissionId::from_u64(20),
             block: 1,
@@ -138,7 +138,7 @@ const fn name(change: &Change) -> &'static str {
         Change::Result { .. } => "result",
         Change::ForgetResult { .. } => "forget result",
         Change::ForgetTask { .. } => "forget task",
-        Change::ForgetSubmission { .. } => "forget submission",
+        Change::ForgetSubmissions { .. } => "forget submissions",
         Change::Erase { .. } => "erase",
         Change::Keys(_) => "keys",
         Change::ForgetKeys { .. } => "forget keys",

@@ -38,7 +38,6 @@ CREATE TABLE key_parts (
     entries BLOB NOT NULL,
     PRIMARY KEY (segment, part)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX submissions_received ON submissions (received_at);
 
 -- The payloads of one commit, one after the other, as one zstd frame.
 CREATE TABLE blocks (
@@ -74,7 +73,6 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_ready ON tasks (kind, priority, run_at) WHERE state IN (0, 2);
 CREATE INDEX tasks_running ON tasks (worker) WHERE state = 1;
 CREATE INDEX tasks_dead ON tasks (state) WHERE state IN (4, 5);
-CREATE INDEX tasks_finished ON tasks (updated_at) WHERE state IN (3, 4, 5);
 
 -- Tasks added to a submission later (replays).
 CREATE TABLE appended (

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::super::command::Outdated;
 use super::super::names::Names;
+use super::super::outdated::Outdated;
 use super::super::{SqliteOptions, make_writer};
 use super::*;
 use crate::id::TaskId;
@@ -241,6 +241,16 @@ fn pruning_believes_only_what_is_still_so() {
     let pruned = world.ask(|reply| Command::Prune(retention, outdated, reply)).unwrap();
     assert_eq!((pruned.tasks, pruned.results), (0, 0));
     assert_eq!(world.writer.rows.number("SELECT count(*) FROM results").unwrap(), Some(1));
+
+    // Two were too many by one when a reader looked, and meanwhile one was purged.
+    let other = world.add(NewTask::new("a"));
+    world.claim_now("a");
+    end(&mut world, other, 1);
+    let seen = world.writer.rows.updated_at(other).unwrap().unwrap();
+    assert_eq!(world.ask(|reply| Command::Purge(vec![task], reply)).unwrap(), [task]);
+    let outdated = Outdated { tasks: vec![(other, seen)], ..Outdated::default() };
+    let retention = Retention { age: 60 * SEC, finished_max: 1 };
+    assert_eq!(world.ask(|reply| Command::Prune(retention, outdated, reply)).unwrap().tasks, 0);
 }
 
 #[test]

@@ -144,3 +144,44 @@ async fn copy_made_while_the_store_is_in_use_is_a_whole_store() {
     assert_eq!(claimed.iter().map(|claimed| claimed.id).collect::<Vec<_>>(), tasks);
     assert_eq!(claimed[0].payload, "payload");
 }
+
+/// The statements in `docs/reference/sqlite.md`.
+fn documented() -> Vec<String> {
+    const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/sqlite.md");
+    let doc = std::fs::read_to_string(DOC).expect("docs/reference/sqlite.md is part of the repository");
+    let blocks = doc.split("```sql\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().trim().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn statements_in_the_documentation_work() {
+    let disk = Disk::new();
+    let store = disk.open().await;
+    let key = Some("72d3162e-cc78-11e3-81ab-4c9367dc0958".into());
+    let task = NewTask { max_attempts: 2, ..NewTask::new("work") };
+    add(&store, Submission { key, ..submission("payload", vec![task]) }).await;
+    for end in [
+        End::Retry { due: becket_tasks::submission::Due::Now, error: "it went wrong".into() },
+        End::GiveUp { error: "it is no use".into() },
+    ] {
+        let claimed = claim(&store, 1).await;
+        let lease = Lease { task: claimed[0].id, attempt: claimed[0].attempt };
+        store.finish(vec![Finish { lease, end }]).await.unwrap();
+    }
+    let (queries, others): (Vec<_>, Vec<_>) = documented().into_iter().partition(|text| text.starts_with("SELECT"));
+    assert!(queries.len() >= 6, "{queries:?}");
+    for query in queries {
+        assert!(!text(&disk, &query).is_empty(), "{query}");
+    }
+    store.close().await.unwrap();
+    let backup = disk.path().with_file_name("becket-backup.db");
+    let totals = "SELECT group_concat(tasks) FROM totals";
+    let before = text(&disk, totals);
+    assert_eq!(others.len(), 2, "{others:?}");
+    disk.tamper("UPDATE totals SET tasks = 77");
+    for statement in others {
+        disk.tamper(&statement.replace("becket-backup.db", backup.to_str().unwrap()));
+    }
+    assert!(backup.exists());
+    assert_eq!(text(&disk, totals), before);
+}

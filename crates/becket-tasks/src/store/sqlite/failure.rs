@@ -17,7 +17,8 @@ pub(super) fn failed(error: rusqlite::Error) -> Error {
     };
     match code {
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Corrupt(format!(
-            "the store's file is damaged ({error}); stop Becket, keep a copy, and try `sqlite3 FILE .recover`"
+            "the store's file is damaged ({error}); stop Becket, keep a copy of the file, and restore a backup or what \
+             `sqlite3 FILE .dump` can save"
         )),
         ErrorCode::DiskFull => Error::Unavailable("the disk is full".to_owned(), None),
         _ => Error::Unavailable(error.to_string(), None),

@@ -1,9 +1,9 @@
 //! The embedded default: one SQLite file, nothing else to install.
 //!
-//! One writer thread owns the only write connection and commits in groups; see [`writer`]. Three ideas are kept apart
-//! inside: [`commit`] (what makes a change durable), [`rows`] (the state in SQLite) and [`schedule`] (what is due, in
-//! memory, in bounded windows). What the writer decides are plain [`change`]s. Payloads lie apart from the narrow rows,
-//! in one compressed [`block`] a commit. Lists and single tasks are read on connections of their own ([`read`]).
+//! One writer thread owns the only write connection and commits in groups; see `writer`. Three ideas are kept apart
+//! inside: `commit` (what makes a change durable), `rows` (the state in SQLite) and `schedule` (what is due, in
+//! memory, in bounded windows). What the writer decides are plain `change`s. Payloads lie apart from the narrow rows,
+//! in one compressed `block` a commit. Lists and single tasks are read on connections of their own (`read`).
 //!
 //! One process owns the file, by a lock beside it. So a running task's lease lives in memory, and whatever the rows say
 //! is running when the file is opened was cut off by a crash: it is retried at once, its attempt counted.

@@ -20,7 +20,7 @@ impl Signals {
     pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
-        signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
+        let _handler = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 

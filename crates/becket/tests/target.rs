@@ -190,6 +190,19 @@ async fn gone_gives_up_and_other_statuses_are_tried_again() {
 }
 
 #[tokio::test]
+async fn body_that_a_receiver_repeats_is_in_no_error() {
+    // Errors go into the log, and no text of a payload may.
+    for code in [302, 400, 410, 422, 429, 500, 503] {
+        let echo = move || (StatusCode::from_u16(code).unwrap(), PAYLOAD).into_response();
+        let error = answered(echo).await.unwrap_err();
+        let status = format!("the receiver answered {}", StatusCode::from_u16(code).unwrap());
+        assert!(error.message().starts_with(&status), "{error}");
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("opened") && !shown.contains("1.10"), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn retry_after_is_obeyed() {
     for code in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
         let seconds = move || (code, [(header::RETRY_AFTER, "120")]).into_response();

@@ -93,6 +93,11 @@ impl Source {
         self.body_limit
     }
 
+    /// Returns how many secrets it has; [`Delivery::secret_index`] is below that.
+    pub fn secret_count(&self) -> usize {
+        self.secrets
+    }
+
     /// Whether unsigned requests are accepted, because the configuration says so.
     pub fn accepts_unsigned(&self) -> bool {
         self.secrets == 0

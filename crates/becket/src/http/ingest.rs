@@ -88,7 +88,7 @@ pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, metrics: &Metrics) 
     for received in sources {
         let paths: Vec<String> = received.paths().collect();
         let name: Arc<str> = received.source.name().into();
-        let metrics = metrics.source(&name);
+        let metrics = metrics.source(&name, received.source.secret_count());
         let entry = Arc::new(Entry { ingest: Arc::clone(&ingest), source: received.source, name, metrics });
         let method = post(receive).with_state(entry);
         for path in paths {

@@ -12,6 +12,7 @@ mod memory;
 mod scrape;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
@@ -138,17 +139,19 @@ impl Metrics {
         Self { registry, deliveries, acknowledgement, rejections, secrets }
     }
 
-    /// The counters of one source, named as in the configuration. Made once, at start: an answer then costs no lookup,
-    /// and what has not happened yet is written as 0.
-    pub fn source(&self, name: &str) -> SourceMetrics {
+    /// The counters of one source, named as in the configuration, with as many secrets as it has. Made once, at start: an
+    /// answer then costs no lookup, and what has not happened yet is written as 0.
+    pub fn source(&self, name: &str, secrets: usize) -> SourceMetrics {
         let label = SourceLabel { source: name.to_owned() };
         let counter = |answer| self.deliveries.get_or_create_owned(&AnswerLabels { source: name.to_owned(), answer });
+        let matches =
+            |place| self.secrets.get_or_create_owned(&SecretLabels { source: name.to_owned(), secret: place });
         SourceMetrics {
             source: name.to_owned(),
             deliveries: Answer::ALL.map(counter),
             acknowledgement: self.acknowledgement.get_or_create_owned(&label),
             rejections: self.rejections.clone(),
-            secrets: self.secrets.clone(),
+            secrets: (0..secrets).map(matches).collect(),
         }
     }
 
@@ -174,7 +177,8 @@ pub struct SourceMetrics {
     deliveries: [Counter; Answer::ALL.len()],
     acknowledgement: Histogram,
     rejections: Family<RejectionLabels, Counter>,
-    secrets: Family<SecretLabels, Counter>,
+    /// By place.
+    secrets: Arc<[Counter]>,
 }
 
 impl SourceMetrics {
@@ -184,9 +188,12 @@ impl SourceMetrics {
         self.acknowledgement.observe(took.as_secs_f64());
     }
 
-    /// Counts which secret a request was signed with, 0 being the newest: an old one that no longer counts can go.
+    /// Counts which secret a request was signed with, 0 being the newest: an old one that no longer counts can go. A
+    /// place that the source does not have is ignored.
     pub fn secret_matched(&self, place: usize) {
-        self.secrets.get_or_create(&SecretLabels { source: self.source.clone(), secret: place }).inc();
+        if let Some(counter) = self.secrets.get(place) {
+            counter.inc();
+        }
     }
 
     /// Counts a refused request. `reason` is one of few words, never something that the sender wrote.
@@ -203,7 +210,7 @@ mod tests {
     #[test]
     fn what_is_counted_is_written_under_its_name_and_labels() {
         let metrics = Metrics::new();
-        let github = metrics.source("github");
+        let github = metrics.source("github", 3);
         github.answered(Answer::Accepted, Duration::from_millis(2));
         github.answered(Answer::Duplicate, Duration::from_millis(2));
         github.secret_matched(1);
@@ -213,7 +220,10 @@ mod tests {
             "becket_deliveries_total{source=\"github\",answer=\"accepted\"} 1",
             "becket_deliveries_total{source=\"github\",answer=\"duplicate\"} 1",
             "becket_acknowledgement_seconds_count{source=\"github\"} 2",
+            // Those that never matched are there too: they are the ones that can go.
+            "becket_secret_matches_total{source=\"github\",secret=\"0\"} 0",
             "becket_secret_matches_total{source=\"github\",secret=\"1\"} 1",
+            "becket_secret_matches_total{source=\"github\",secret=\"2\"} 0",
             "becket_rejections_total{source=\"github\",status=\"401\",reason=\"wrong_secret\"} 1",
         ] {
             assert!(page.lines().any(|written| written == line), "{line} is not in\n{page}");
@@ -224,14 +234,14 @@ mod tests {
     #[test]
     fn two_servers_count_apart() {
         let (one, other) = (Metrics::new(), Metrics::new());
-        one.source("github").answered(Answer::Hit, Duration::ZERO);
+        one.source("github", 1).answered(Answer::Hit, Duration::ZERO);
         assert!(!other.render(Snapshot::default()).contains("answer=\"hit\""));
     }
 
     #[test]
     fn each_answer_has_its_own_counter() {
         let metrics = Metrics::new();
-        let github = metrics.source("github");
+        let github = metrics.source("github", 3);
         for (times, answer) in Answer::ALL.into_iter().enumerate() {
             (0..times).for_each(|_| github.answered(answer, Duration::ZERO));
         }

@@ -62,6 +62,25 @@ async fn results_of_several_handlers_are_told_by_kind() {
 }
 
 #[tokio::test]
+async fn replay_that_succeeds_takes_the_place_of_the_failure_before_it() {
+    for world in World::of_each_store().await {
+        let task = world.ended(delivery("github", "push", "d-1", &["once_failing"])).await;
+        let ours = world.store.task(task).await.unwrap().unwrap().task.submission;
+        let before = world.get("/api/v1/webhook_status/d-1").await;
+        assert_eq!((&before["status"], &before["error"]), (&json!("failed"), &json!("not yet")));
+        world.again(ours, "once_failing").await;
+        let after = without_times(world.get("/api/v1/webhook_status/d-1").await);
+        assert_eq!((&after["status"], &after["error"]), (&json!("completed"), &Value::Null));
+        assert_eq!((&after["attempts"], &after["result"]), (&json!(1), &json!({"number": 1.10})));
+        // Of another kind, it counts beside the first.
+        world.again(ours, "failing").await;
+        let both = world.get("/api/v1/webhook_status/d-1").await;
+        assert_eq!((&both["status"], &both["error"]), (&json!("failed"), &json!("it is broken")));
+        assert_eq!(both["result"], json!({"once_failing": {"number": 1.10}}));
+    }
+}
+
+#[tokio::test]
 async fn list_is_paged_and_says_when_it_leaves_payloads_out() {
     let world = World::start().await;
     let large = bytes::Bytes::from(format!("\"{}\"", "x".repeat(5 * 1_024 * 1_024)));

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use becket::http::api::{ApiContext, Replay, router};
@@ -23,8 +24,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// The kinds that have a handler: `blocked` runs until it is let go, `failing` fails for good, `quick` echoes.
-pub(crate) const KINDS: [&str; 3] = ["blocked", "failing", "quick"];
+/// The kinds that have a handler: `blocked` runs until it is let go, `failing` fails for good, `once_failing` the first
+/// time only, `quick` echoes.
+pub(crate) const KINDS: [&str; 4] = ["blocked", "failing", "once_failing", "quick"];
 
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
@@ -75,7 +77,7 @@ impl World {
         let engine = Engine::start(Arc::clone(&store), registry, EngineOptions::default()).await.unwrap();
         let (rejections, shutdown) = (Arc::new(RejectionLog::new()), CancellationToken::new());
         let metrics = Arc::new(Metrics::new());
-        metrics.source("github");
+        metrics.source("github", 1);
         let router = router(ApiContext {
             store: Arc::clone(&store),
             engine: engine.clone(),
@@ -138,6 +140,12 @@ impl World {
         task
     }
 
+    /// Gives a delivery one more task, as a replay does, and waits for its end.
+    pub(crate) async fn again(&self, delivery: SubmissionId, kind: &str) {
+        let inserted = self.store.append(delivery, vec![NewTask::new(kind)]).await.unwrap().unwrap();
+        self.engine.client().wait(inserted.tasks[0]).await.unwrap();
+    }
+
     /// Accepts a delivery whose task runs until [`World::go`] has a permit, and waits until it runs.
     pub(crate) async fn running(&self, key: &str) -> TaskId {
         let task = self.deliver(delivery("github", "issues.opened", key, &["blocked"])).await.tasks[0];
@@ -192,6 +200,12 @@ fn handlers(begun: &Arc<Semaphore>, go: &Arc<Semaphore>) -> Registry {
     registry.insert("blocked", policy.clone(), blocked).unwrap();
     let failing = |_: Run| async { Err(TaskError::give_up("it is broken")) };
     registry.insert("failing", policy.clone(), failing).unwrap();
+    let failed = Arc::new(AtomicBool::new(false));
+    let once_failing = move |run: Run| {
+        let first = !failed.swap(true, Ordering::Relaxed);
+        async move { if first { Err(TaskError::give_up("not yet")) } else { Ok(Some(run.task.payload.clone())) } }
+    };
+    registry.insert("once_failing", policy.clone(), once_failing).unwrap();
     let quick = |run: Run| async move { Ok(Some(run.task.payload.clone())) };
     registry.insert("quick", policy, quick).unwrap();
     registry

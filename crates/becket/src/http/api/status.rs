@@ -1,6 +1,7 @@
 //! The two endpoints of PR-Agent's webhook processor, for programs that were written for it.
 //!
-//! They show a delivery as one thing with one status, whatever number of tasks it has. Whoever writes something new
+//! They show a delivery as one thing with one status, whatever number of tasks it has; of several tasks of one handler,
+//! which replays make, the latest counts. Whoever writes something new
 //! asks for tasks and deliveries instead.
 
 #![expect(unused_qualifications, reason = "what utoipa makes of `params(…)` has them")]
@@ -136,7 +137,7 @@ pub(super) async fn list(
 /// Reads a delivery's tasks, and its payload where there is `room` for so many bytes.
 async fn status_of(api: &Api, delivery: SubmissionInfo, room: &mut usize) -> Result<WebhookStatus, Problem> {
     let tasks = try_join_all(delivery.tasks.iter().map(|task| api.store().task(*task))).await?;
-    let tasks: Vec<TaskDetail> = tasks.into_iter().flatten().collect();
+    let tasks = latest_of_each_kind(tasks.into_iter().flatten());
     let bytes = usize::try_from(delivery.payload_bytes).unwrap_or(usize::MAX);
     let payload = match room.checked_sub(bytes) {
         Some(left) => {
@@ -147,6 +148,18 @@ async fn status_of(api: &Api, delivery: SubmissionInfo, room: &mut usize) -> Res
     };
     let payload = payload.and_then(|payload| views::body(&payload.payload).1);
     Ok(combine(delivery, &tasks, payload))
+}
+
+/// A replay gives each handler a new task, and what became of the earlier one counts no longer.
+fn latest_of_each_kind(tasks: impl Iterator<Item = TaskDetail>) -> Vec<TaskDetail> {
+    let mut latest: BTreeMap<Arc<str>, TaskDetail> = BTreeMap::new();
+    for task in tasks {
+        let kind = Arc::clone(&task.task.kind);
+        if latest.get(&kind).is_none_or(|known| known.task.id < task.task.id) {
+            latest.insert(kind, task);
+        }
+    }
+    latest.into_values().collect()
 }
 
 fn combine(delivery: SubmissionInfo, tasks: &[TaskDetail], payload: Option<Box<RawValue>>) -> WebhookStatus {

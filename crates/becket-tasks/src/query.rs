@@ -140,12 +140,16 @@ impl Counts {
 }
 
 /// How long what is over is kept.
+///
+/// When a submission's last task goes, its payload and what was kept beside it go, too. What else is known of it stays
+/// until it is older than [`age`](Self::age): that is how a redelivery is recognised. A submission that never had a
+/// task counts as no finished task, and neither does one whose tasks were purged: they keep their payloads until then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Finished tasks older than this go, and so do submissions whose tasks are all gone. A sender's id is
     /// recognised at least this long.
     pub age: Duration,
-    /// Of the finished tasks, only so many of the newest are kept.
+    /// Of the finished tasks, only so many of the newest are kept, with the payloads that they came with.
     pub finished_max: u64,
 }
 

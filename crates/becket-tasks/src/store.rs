@@ -105,8 +105,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// payload. Answers those that there are, so that it is safe to call again.
     fn erase(&self, submissions: Vec<SubmissionId>) -> BoxFuture<'_, Result<Vec<SubmissionId>>>;
 
-    /// Removes a bounded slice of what is older than `retention` allows; call again while there is more. A task's age
-    /// counts from its end, a submission's from when it was accepted.
+    /// Removes a bounded slice of what is more or older than `retention` allows; call again while there is more. A task's
+    /// age counts from its end, a submission's from when it was accepted. With the last task of a younger submission its
+    /// payload goes, as if it were erased.
     fn prune(&self, retention: Retention) -> BoxFuture<'_, Result<Pruned>>;
 
     /// One task with its attempts, and its result while that may be kept.

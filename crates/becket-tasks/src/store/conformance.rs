@@ -122,6 +122,7 @@ macro_rules! store_conformance {
                 expired_results_go_and_their_tasks_stay,
                 submissions_go_after_their_tasks,
                 redelivery_is_recognised_as_long_as_the_age,
+                payload_goes_with_the_last_task_that_is_kept,
                 pruning_in_slices_comes_to_an_end,
                 payloads_beside_a_pruned_one_stay,
             },

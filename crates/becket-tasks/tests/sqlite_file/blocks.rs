@@ -64,6 +64,25 @@ async fn block_goes_when_none_of_its_payloads_is_wanted() {
 }
 
 #[tokio::test]
+async fn block_goes_with_the_last_finished_task_that_is_kept() {
+    let disk = Disk::new();
+    let store = disk.open().await;
+    let three = [1, 2, 3].map(|number| submission(noise(number, 1_000), vec![becket_tasks::NewTask::new("work")]));
+    let inserted = store.insert(three.into()).await.unwrap();
+    for (ended, left) in [(0, Some(2)), (1, Some(1)), (2, None)] {
+        store.cancel(inserted[ended].tasks.clone(), "no more".into()).await.unwrap();
+        let pruned = store.prune(Retention { age: Duration::from_secs(3_600), finished_max: 0 }).await.unwrap();
+        assert_eq!((pruned.tasks, pruned.submissions), (1, 0));
+        assert_eq!(payload_of(&store, inserted[ended].submission).await, "");
+        match left {
+            Some(wanted) => assert_eq!(disk.number("SELECT wanted FROM blocks"), wanted),
+            None => assert_eq!(disk.number("SELECT count(*) FROM blocks"), 0),
+        }
+    }
+    assert_eq!(disk.number("SELECT count(*) FROM submissions"), 3, "redeliveries are still recognised");
+}
+
+#[tokio::test]
 async fn erased_payload_is_nowhere_in_the_file() {
     let disk = Disk::new();
     let store = disk.open().await;

@@ -120,6 +120,30 @@ pub async fn redelivery_is_recognised_as_long_as_the_age(factory: &dyn Factory) 
     assert!(!anew.duplicate && anew.submission > first.submission);
 }
 
+/// Neither by age nor by number may payloads be kept that no task needs; what tells of a redelivery stays.
+pub async fn payload_goes_with_the_last_task_that_is_kept(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let with = |n: usize, tasks| Submission { payload: format!("payload {n}").into(), ..keyed(&n.to_string(), tasks) };
+    let submissions =
+        vec![with(0, vec![task("work")]), with(1, vec![task("work"); 2]), with(2, vec![task("work")]), with(3, vec![])];
+    let inserted = world.insert(submissions).await.unwrap();
+    for task in [inserted[0].tasks[0], inserted[1].tasks[0], inserted[2].tasks[0]] {
+        world.clock.advance(SEC);
+        world.cancel(vec![task], "no more".into()).await.unwrap();
+    }
+    assert_eq!(world.prune_all(keep(HOUR, 1)).await, (2, 0));
+    let of = |n: usize| inserted[n].submission;
+    let dropped = world.payload(of(0)).await.unwrap().unwrap();
+    assert!(dropped.meta.is_empty() && dropped.payload.is_empty());
+    for (n, why) in [(1, "a task is left"), (2, "its task is among the newest"), (3, "it never had a task")] {
+        assert_eq!(world.payload(of(n)).await.unwrap().unwrap().payload, format!("payload {n}"), "{why}");
+    }
+    assert_eq!(world.claim_one("w", inserted[1].tasks[1]).await.payload, "payload 1");
+    let again = world.submit(with(0, vec![task("work")])).await;
+    assert!(again.duplicate && again.submission == of(0));
+    assert_eq!(world.submission(of(0)).await.unwrap().unwrap().payload_bytes, 9, "how large it was is still told");
+}
+
 /// A slice is bounded; slices end.
 pub async fn pruning_in_slices_comes_to_an_end(factory: &dyn Factory) {
     let world = World::new(factory).await;

@@ -1,4 +1,5 @@
-//! What a memory store forgets: results whose time has ended, finished tasks, and submissions that have no task left.
+//! What a memory store forgets: results whose time has ended, finished tasks, and what came with
+//! them once no task is left.
 
 use super::rows::Rows;
 use crate::id::{SubmissionId, TaskId};
@@ -13,9 +14,11 @@ impl Rows {
         let oldest_kept = now.before(retention.age);
         let mut more = false;
         let results = self.forget_results(now, &mut more);
-        let tasks = self.forget_tasks(oldest_kept, retention.finished_max, &mut more);
+        let tasks = self.outdated_tasks(oldest_kept, retention.finished_max, &mut more);
+        let bereft: Vec<SubmissionId> = tasks.iter().filter_map(|id| self.remove_task(*id)).collect();
         let submissions = self.forget_submissions(oldest_kept, &mut more);
-        Pruned { tasks, submissions, results, more }
+        self.drop_payloads(bereft);
+        Pruned { tasks: tasks.len() as u64, submissions, results, more }
     }
 
     fn forget_results(&mut self, now: Timestamp, more: &mut bool) -> u64 {
@@ -30,17 +33,23 @@ impl Rows {
     }
 
     /// Both rules remove the oldest, counted from their end: what is too old, and what is too many.
-    fn forget_tasks(&mut self, oldest_kept: Timestamp, finished_max: u64, more: &mut bool) -> u64 {
+    fn outdated_tasks(&self, oldest_kept: Timestamp, finished_max: u64, more: &mut bool) -> Vec<TaskId> {
         let finished = self.tasks.values().filter(|row| row.task.state().is_finished());
         let mut by_end: Vec<(Timestamp, TaskId)> = finished.map(|row| (row.task.updated_at, row.task.id)).collect();
         by_end.sort_unstable();
         let too_many = by_end.len().saturating_sub(usize::try_from(finished_max).unwrap_or(usize::MAX));
         let too_old = by_end.partition_point(|(ended_at, _)| *ended_at < oldest_kept);
-        let ids = slice(by_end.into_iter().take(too_many.max(too_old)).map(|(_, id)| id), more);
-        for id in &ids {
-            self.remove_task(*id);
+        slice(by_end.into_iter().take(too_many.max(too_old)).map(|(_, id)| id), more)
+    }
+
+    /// Drops the payloads of those of the submissions that have no tasks any more. What else is known of them stays:
+    /// it is how a redelivery is recognised.
+    fn drop_payloads(&mut self, submissions: Vec<SubmissionId>) {
+        for id in submissions {
+            if self.submissions.get(&id).is_some_and(|row| row.info.tasks.is_empty()) {
+                self.erase(id);
+            }
         }
-        ids.len() as u64
     }
 
     fn forget_submissions(&mut self, oldest_kept: Timestamp, more: &mut bool) -> u64 {

@@ -323,11 +323,13 @@ impl Rows {
         finished
     }
 
-    pub(super) fn remove_task(&mut self, id: TaskId) {
-        let Some(row) = self.tasks.remove(&id) else { return };
-        if let Some(of) = self.submissions.get_mut(&row.task.submission) {
+    /// Removes a task; answers which submission it was of.
+    pub(super) fn remove_task(&mut self, id: TaskId) -> Option<SubmissionId> {
+        let submission = self.tasks.remove(&id)?.task.submission;
+        if let Some(of) = self.submissions.get_mut(&submission) {
             of.info.tasks.retain(|task| *task != id);
         }
+        Some(submission)
     }
 
     pub(super) fn erase(&mut self, id: SubmissionId) -> bool {

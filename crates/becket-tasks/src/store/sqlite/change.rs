@@ -79,6 +79,11 @@ pub(super) enum Change {
         submissions: Vec<SubmissionId>,
         block: Option<i64>,
     },
+    /// The payloads of these submissions of one block are not wanted any more; the submissions are.
+    DropPayloads {
+        submissions: Vec<SubmissionId>,
+        block: i64,
+    },
     /// The payload is gone, and so is its block: what else it held lies in `rewritten`, at the offsets in `moved`.
     Erase {
         submission: SubmissionId,

@@ -1,7 +1,7 @@
-//! What leaves the store: purged and outdated tasks, submissions that nothing needs, erased payloads.
+//! What leaves the store: purged and outdated tasks, payloads and submissions that nothing needs, erased payloads.
 
 use super::block;
-use super::change::{BlockRow, Change};
+use super::change::{BlockRow, Change, SubmissionRow};
 use super::outdated::Outdated;
 use super::rows::submission_id;
 use super::writer::{Round, Writer};
@@ -44,7 +44,7 @@ impl Writer {
         }
         let oldest_kept = round.now.before(retention.age);
         let mut too_many = self.rows.finished()?.saturating_sub(retention.finished_max);
-        let mut submissions = outdated.submissions;
+        let mut bereft = Vec::new();
         for (task, seen) in outdated.tasks {
             if (seen < oldest_kept || too_many > 0)
                 && self.rows.updated_at(task)? == Some(seen)
@@ -52,12 +52,17 @@ impl Writer {
             {
                 pruned.tasks += 1;
                 too_many = too_many.saturating_sub(1);
-                submissions.push(submission);
+                bereft.push(submission);
             }
         }
+        bereft.sort_unstable();
+        bereft.dedup();
+        let mut submissions = outdated.submissions;
+        submissions.extend(&bereft);
         submissions.sort_unstable();
         submissions.dedup();
         pruned.submissions = self.forget_outdated(round, &submissions, oldest_kept)?;
+        self.drop_payloads(round, &bereft)?;
         self.forget_keys(round)?;
         Ok(pruned)
     }
@@ -79,21 +84,45 @@ impl Writer {
         submissions: &[SubmissionId],
         oldest_kept: Timestamp,
     ) -> Result<u64> {
-        let mut outdated = Vec::with_capacity(submissions.len());
-        for submission in submissions {
-            let row = self.rows.submission(*submission)?.filter(|row| row.received_at < oldest_kept);
-            if let Some(row) = row
-                && !self.rows.has_tasks(*submission)?
-            {
-                outdated.push((row.block, *submission));
-            }
-        }
+        let outdated = self.without_tasks(submissions, |row| row.received_at < oldest_kept)?;
         // Those of one block come together, as they did when they were accepted.
         for of_block in outdated.chunk_by(|one, next| one.0 == next.0) {
             let submissions = of_block.iter().map(|(_, submission)| *submission).collect();
             self.apply(round, &Change::ForgetSubmissions { submissions, block: of_block[0].0 })?;
         }
         Ok(outdated.len() as u64)
+    }
+
+    /// Drops the payloads of those of the submissions that have no tasks any more. Their rows stay: they are how a
+    /// redelivery is recognised.
+    fn drop_payloads(&mut self, round: &mut Round, submissions: &[SubmissionId]) -> Result<()> {
+        let unwanted = self.without_tasks(submissions, |row| row.block.is_some())?;
+        for of_block in unwanted.chunk_by(|one, next| one.0 == next.0) {
+            let Some(block) = of_block[0].0 else { continue };
+            let submissions: Vec<_> = of_block.iter().map(|(_, submission)| *submission).collect();
+            for submission in &submissions {
+                self.recent.forget(*submission);
+            }
+            self.apply(round, &Change::DropPayloads { submissions, block })?;
+        }
+        Ok(())
+    }
+
+    /// Those of the submissions that have no tasks and are `wanted`, with their blocks.
+    fn without_tasks(
+        &self,
+        submissions: &[SubmissionId],
+        wanted: impl Fn(&SubmissionRow) -> bool,
+    ) -> Result<Vec<(Option<i64>, SubmissionId)>> {
+        let mut found = Vec::with_capacity(submissions.len());
+        for submission in submissions {
+            if let Some(row) = self.rows.submission(*submission)?.filter(&wanted)
+                && !self.rows.has_tasks(*submission)?
+            {
+                found.push((row.block, *submission));
+            }
+        }
+        Ok(found)
     }
 
     pub(super) fn erase(&mut self, round: &mut Round, submissions: Vec<SubmissionId>) -> Result<Vec<SubmissionId>> {

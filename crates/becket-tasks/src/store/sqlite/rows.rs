@@ -99,6 +99,7 @@ impl Rows {
             Change::ForgetResult { task } => self.execute("DELETE FROM results WHERE task = ?1", [sql(task.as_u64())]),
             Change::ForgetTask { task, submission, state } => self.forget_task(*task, *submission, *state),
             Change::ForgetSubmissions { submissions, block } => self.forget_submissions(submissions, *block),
+            Change::DropPayloads { submissions, block } => self.drop_payloads(submissions, *block),
             Change::Erase { submission, block, rewritten, moved } => {
                 self.erase(*submission, *block, rewritten.as_ref(), moved)
             }
@@ -234,10 +235,25 @@ impl Rows {
         for submission in submissions {
             self.execute("DELETE FROM submissions WHERE id = ?1", [sql(submission.as_u64())])?;
         }
-        let Some(block) = block else { return Ok(()) };
-        // Once for all of them: SQLite reads the whole block to change a number in its row.
-        let forgotten = "UPDATE blocks SET wanted = wanted - ?2 WHERE id = ?1";
-        self.execute(forgotten, params![block, submissions.len()])?;
+        block.map_or(Ok(()), |block| self.want_less(block, submissions.len()))
+    }
+
+    fn drop_payloads(&mut self, submissions: &[SubmissionId], block: i64) -> Result<()> {
+        for submission in submissions {
+            self.drop_payload(*submission)?;
+        }
+        self.want_less(block, submissions.len())
+    }
+
+    fn drop_payload(&self, submission: SubmissionId) -> Result<()> {
+        let dropped = "UPDATE submissions SET block = NULL, meta_bytes = 0 WHERE id = ?1";
+        self.execute(dropped, [sql(submission.as_u64())])
+    }
+
+    /// So many payloads of a block are not wanted any more. Once for all of them: SQLite reads the whole block to change
+    /// a number in its row.
+    fn want_less(&self, block: i64, payloads: usize) -> Result<()> {
+        self.execute("UPDATE blocks SET wanted = wanted - ?2 WHERE id = ?1", params![block, payloads])?;
         self.execute("DELETE FROM blocks WHERE id = ?1 AND wanted <= 0", [block])
     }
 
@@ -248,8 +264,7 @@ impl Rows {
         rewritten: Option<&BlockRow>,
         moved: &[(SubmissionId, u64)],
     ) -> Result<()> {
-        let erased = "UPDATE submissions SET block = NULL, meta_bytes = 0 WHERE id = ?1";
-        self.execute(erased, [sql(submission.as_u64())])?;
+        self.drop_payload(submission)?;
         self.delete_overwriting(block)?;
         let Some(row) = rewritten else { return Ok(()) };
         for (other, offset) in moved {

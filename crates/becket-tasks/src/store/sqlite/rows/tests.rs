@@ -64,8 +64,9 @@ fn changes() -> Vec<Change> {
         Change::Worker { number: 1, name: "w".into() },
         submission(10, 0),
         submission(20, 5),
-        submission(30, 10),
-        Change::Block(block(1, 3)),
+        submission(25, 10),
+        submission(30, 15),
+        Change::Block(block(1, 4)),
         task(11, None),
         task(12, Some(1)),
         task(13, None),
@@ -81,6 +82,7 @@ fn changes() -> Vec<Change> {
         Change::Move { task: id(13), from: State::Queued, to: to(State::Cancelled), at, error: Some("no".into()) },
         Change::ForgetTask { task: id(13), submission: SubmissionId::from_u64(10), state: State::Cancelled },
         Change::ForgetSubmissions { submissions: vec![SubmissionId::from_u64(30)], block: Some(1) },
+        Change::DropPayloads { submissions: vec![SubmissionId::from_u64(25)], block: 1 },
         Change::Erase {
             submission: SubmissionId::from_u64(20),
             block: 1,
@@ -139,6 +141,7 @@ const fn name(change: &Change) -> &'static str {
         Change::ForgetResult { .. } => "forget result",
         Change::ForgetTask { .. } => "forget task",
         Change::ForgetSubmissions { .. } => "forget submissions",
+        Change::DropPayloads { .. } => "drop payloads",
         Change::Erase { .. } => "erase",
         Change::Keys(_) => "keys",
         Change::ForgetKeys { .. } => "forget keys",
@@ -150,7 +153,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 17, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 18, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

@@ -111,8 +111,12 @@ fn outside(Ranged { least, most, .. }: &Ranged) -> Vec<String> {
         let below = least.checked_sub(Duration::from_nanos(1)).map(|d| humantime::format_duration(d).to_string());
         return below.into_iter().chain([format!("{most} 1ns")]).collect();
     }
-    assert_eq!((least.as_str(), most.as_str()), ("1KiB", "256MiB"));
-    vec!["1023B".to_owned(), "268435457B".to_owned()]
+    let above = match (least.as_str(), most.as_str()) {
+        ("1KiB", "256MiB") => "268435457B",
+        ("1KiB", "1GiB") => "1073741825B",
+        other => panic!("the sizes just outside {other:?} are not known here"),
+    };
+    vec!["1023B".to_owned(), above.to_owned()]
 }
 
 #[test]

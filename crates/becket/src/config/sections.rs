@@ -14,6 +14,7 @@ pub(super) fn server(mut section: Section<'_>) -> Option<Server> {
     let header_timeout = section.required("header_timeout", |v| values::duration(v, "100ms", "10m"));
     let body_timeout = section.required("body_timeout", |v| values::duration(v, "100ms", "1h"));
     let body_limit = section.required("body_limit", body_limit);
+    let body_memory = section.required("body_memory", |v| values::size(v, "1KiB", "1GiB"));
     let shutdown_grace = section.required("shutdown_grace", |v| values::duration(v, "0s", "1h"));
     let inline_deadline = section.required("inline_deadline", |v| values::duration(v, "10ms", "1m"));
     section.finish();
@@ -23,6 +24,7 @@ pub(super) fn server(mut section: Section<'_>) -> Option<Server> {
         header_timeout: header_timeout?,
         body_timeout: body_timeout?,
         body_limit: body_limit?,
+        body_memory: body_memory?,
         shutdown_grace: shutdown_grace?,
         inline_deadline: inline_deadline?,
     })

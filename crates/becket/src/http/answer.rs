@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use super::problem::Problem;
 
-/// How long a sender is asked to wait when the store cannot commit, in seconds; spread so that not all come back at once.
+/// How long a sender is asked to wait when it could not be served, in seconds; spread so that not all come back at once.
 const RETRY_AFTER_SECS: std::ops::RangeInclusive<u16> = 1..=5;
 
 /// The body of a 2xx.
@@ -108,9 +108,13 @@ pub(crate) fn failed(delivery_id: &str, tasks: &[TaskId]) -> Response {
 
 /// 503: nothing was accepted; the sender should come again.
 pub(crate) fn unavailable() -> Response {
-    let seconds = HeaderValue::from(fastrand::u16(RETRY_AFTER_SECS));
     let detail = "the delivery could not be kept; send it again";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header(RETRY_AFTER, seconds).into_response()
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header(RETRY_AFTER, retry_after()).into_response()
+}
+
+/// The value of `Retry-After` for senders that should come again.
+pub(crate) fn retry_after() -> HeaderValue {
+    HeaderValue::from(fastrand::u16(RETRY_AFTER_SECS))
 }
 
 fn said(status: StatusCode, body: &Said<'_>) -> Response {

@@ -7,6 +7,7 @@
 
 mod body;
 mod commit;
+mod memory;
 mod refuse;
 
 use std::net::{IpAddr, SocketAddr};
@@ -23,6 +24,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
 
+pub(crate) use self::memory::BodyMemory;
+
 use self::refuse::Refusal;
 use super::metrics::{Metrics, SourceMetrics};
 use super::problem::Problem;
@@ -38,6 +41,7 @@ pub(crate) struct Ingest {
     pub(crate) routes: Arc<Routes>,
     pub(crate) rejections: Arc<RejectionLog>,
     pub(crate) limits: Limits,
+    pub(crate) memory: BodyMemory,
 }
 
 /// How long things may take.
@@ -111,13 +115,14 @@ async fn receive(State(entry): State<Arc<Entry>>, request: Request) -> Response 
     let remote = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let arrival = Arrival { remote, headers: &headers };
 
-    let read = body::read(body, entry.source.body_limit(), entry.ingest.limits.body_timeout).await;
-    let verified = match read {
-        Ok(body) => entry.verify(&headers, body).await,
+    let (limit, timeout) = (entry.source.body_limit(), entry.ingest.limits.body_timeout);
+    let verified = match body::read(body, limit, timeout, &entry.ingest.memory).await {
+        Ok((body, room)) => entry.verify(&headers, body).await.map(|delivery| (delivery, room)),
         Err(refusal) => Err(refusal),
     };
     match verified {
-        Ok(delivery) => commit::commit(&entry, started, &delivery).await,
+        // The body's room is its own until the answer.
+        Ok((delivery, _room)) => commit::commit(&entry, started, &delivery).await,
         Err(refusal) => refuse::refuse(&entry, &arrival, &refusal),
     }
 }

@@ -1,9 +1,13 @@
 //! Senders that are too large, too slow or too many.
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use becket::{App, Config, inline};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use crate::world::{Answer, Post, SECRET, World, configured, send};
 
@@ -61,6 +65,61 @@ async fn sender_of_a_body_over_the_limit_can_read_its_answer() {
     let answer = world.post(Post::github_body("push", "a-1", padded(26 * MIB))).await;
     assert_eq!(answer.status, 413);
     assert!(world.deliveries().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streaming_sender_that_writes_everything_first_reads_413_later() {
+    let world = world("").await;
+    let mut stream = connect(&world).await;
+    stream
+        .write_all(b"POST /webhooks/github HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n")
+        .await
+        .unwrap();
+    let mut chunk = format!("{MIB:x}\r\n").into_bytes();
+    chunk.resize(chunk.len() + MIB, b'x');
+    chunk.extend_from_slice(b"\r\n");
+    for _ in 0..26 {
+        stream.write_all(&chunk).await.unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 413");
+}
+
+#[tokio::test]
+async fn large_body_that_finds_no_room_is_503_and_finds_it_later() {
+    let toml = format!(
+        "server.body_memory = '1KiB'\nsources.hub = {{ kind = 'github', secret = '{SECRET}', body_limit = '1MiB' }}"
+    );
+    let (began, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let held = move || {
+        let (began, gate) = (began.clone(), Arc::clone(&opened));
+        async move {
+            began.send(()).unwrap();
+            gate.acquire().await.map(tokio::sync::SemaphorePermit::forget)
+        }
+    };
+    let config = Config::from_toml(&toml).unwrap();
+    let app = App::new().config(config).listen((Ipv4Addr::LOCALHOST, 0)).on("push", inline(held).named("held"));
+    let world = World::start(app).await;
+    let large = |id| Post::github_body("push", id, padded(600 * 1024)).path("/webhooks/hub");
+
+    let second = async {
+        begun.recv().await.unwrap();
+        let refused = world.post(large("a-2")).await;
+        gate.add_permits(1);
+        refused
+    };
+    let (first, refused) = tokio::join!(world.post(large("a-1")), second);
+    assert_eq!((first.status, refused.status), (200, 503), "{refused:?}");
+    assert_eq!(refused.headers["content-type"], "application/problem+json");
+    assert!(refused.headers.contains_key("retry-after"));
+
+    gate.add_permits(1);
+    assert_eq!(world.post(large("a-2")).await.status, 200);
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 use axum::response::{IntoResponse, Response};
 use becket_webhooks::Rejection;
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 
 use super::{Arrival, Entry};
+use crate::http::answer;
 use crate::http::problem::Problem;
 use crate::http::rejections;
 
@@ -18,6 +20,8 @@ pub(super) enum Refusal {
         /// The declared length, or what had come when it became too much.
         size: u64,
     },
+    /// The bodies of other requests take all the memory that there is for them.
+    NoRoom,
     /// Its body did not come in time.
     Timeout,
     /// Its connection ended before its body did.
@@ -30,6 +34,7 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
             Self::Rejected { rejection, .. } => rejection.status(),
@@ -40,6 +45,7 @@ impl Refusal {
     fn public(&self) -> String {
         match self {
             Self::TooLarge { limit, .. } => format!("the body is larger than {limit} bytes"),
+            Self::NoRoom => "there is no room for the body now; send it again".to_owned(),
             Self::Timeout => "the body did not arrive in time".to_owned(),
             Self::Broken => "the body did not arrive whole".to_owned(),
             Self::Rejected { rejection, .. } => rejection.public_message().to_owned(),
@@ -50,6 +56,7 @@ impl Refusal {
     fn reason(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "body_too_large",
+            Self::NoRoom => "no_room",
             Self::Timeout => "body_timeout",
             Self::Broken => "body_incomplete",
             Self::Rejected { rejection, .. } => rejection.explanation().reason(),
@@ -62,6 +69,7 @@ impl Refusal {
             Self::TooLarge { limit, size } => {
                 format!("the body has at least {size} bytes, and the source takes {limit}; see `body_limit`")
             }
+            Self::NoRoom => "the bodies of other requests took all of `server.body_memory`".to_owned(),
             Self::Timeout => "the body did not arrive within `server.body_timeout`".to_owned(),
             Self::Broken => "the connection ended before the body did".to_owned(),
             Self::Rejected { rejection, .. } => rejection.explanation().sentence().into_owned(),
@@ -71,7 +79,7 @@ impl Refusal {
     fn size(&self) -> Option<u64> {
         match self {
             Self::TooLarge { size, .. } => Some(*size),
-            Self::Timeout | Self::Broken => None,
+            Self::NoRoom | Self::Timeout | Self::Broken => None,
             Self::Rejected { size, .. } => u64::try_from(*size).ok(),
         }
     }
@@ -94,7 +102,11 @@ pub(super) fn refuse(entry: &Entry, arrival: &Arrival<'_>, refusal: &Refusal) ->
     rejection.event = unverified(arrival, &["x-github-event"]);
     entry.ingest.rejections.add(rejection);
 
-    Problem::new(status, refusal.public()).into_response()
+    let problem = Problem::new(status, refusal.public());
+    match refusal {
+        Refusal::NoRoom => problem.header(RETRY_AFTER, answer::retry_after()).into_response(),
+        _ => problem.into_response(),
+    }
 }
 
 /// The first of these headers that is there, as the sender wrote it.

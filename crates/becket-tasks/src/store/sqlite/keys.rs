@@ -63,24 +63,25 @@ pub(super) struct Sealed {
 }
 
 impl Keys {
-    /// Reads the segments' filters, and the keys that were not sealed yet.
-    pub(super) fn load(rows: &Rows) -> Result<Self> {
-        let mut keys = Self::default();
-        let segments = rows.key_segments()?;
+    /// Reads the segments' filters, and the keys that were not sealed yet. Segments never change, so those that are known
+    /// stay as they are: to read them all again would be too much for each commit that a full disk refuses.
+    pub(super) fn reload(&mut self, rows: &Rows) -> Result<()> {
+        let written = rows.key_segments()?;
+        self.segments.retain(|known| written.contains(&(known.number, known.last)));
+        self.count_filters();
         // The latest first, for they are the ones that may have filters.
-        let mut filters = Vec::new();
-        for (number, _) in segments.iter().rev() {
-            let has_room = keys.has_room_for_filter_of(RECENT_MAX);
-            let filter = if has_room { Some(read_filter(rows, *number)?) } else { None };
-            keys.filter_bytes += filter.as_ref().map_or(0, Filter::bytes);
-            filters.push(filter);
+        for (number, last) in written.iter().rev() {
+            let place = self.segments.partition_point(|known| known.number < *number);
+            if self.segments.get(place).is_none_or(|known| known.number != *number) {
+                let has_room = self.has_room_for_filter_of(RECENT_MAX);
+                let filter = if has_room { Some(read_filter(rows, *number)?) } else { None };
+                self.filter_bytes += filter.as_ref().map_or(0, Filter::bytes);
+                self.segments.insert(place, Segment { number: *number, last: *last, filter });
+            }
         }
-        let sealed = segments.last().map_or(SubmissionId::from_u64(0), |(_, last)| *last);
-        for ((number, last), filter) in segments.into_iter().zip(filters.into_iter().rev()) {
-            keys.segments.push(Segment { number, last, filter });
-        }
-        rows.keys_after(sealed, |submission, key| keys.add(key_hash(key), submission))?;
-        Ok(keys)
+        self.recent.clear();
+        let sealed = written.last().map_or(SubmissionId::from_u64(0), |(_, last)| *last);
+        rows.keys_after(sealed, |submission, key| self.add(key_hash(key), submission))
     }
 
     pub(super) fn add(&mut self, hash: u64, submission: SubmissionId) {
@@ -140,6 +141,10 @@ impl Keys {
 
     pub(super) fn forget(&mut self, segment: i64) {
         self.segments.retain(|one| one.number != segment);
+        self.count_filters();
+    }
+
+    fn count_filters(&mut self) {
         self.filter_bytes = self.segments.iter().filter_map(|one| one.filter.as_ref()).map(Filter::bytes).sum();
     }
 }

@@ -346,7 +346,7 @@ impl Writer {
             schedule.add_running(known.copied().unwrap_or(Running { ready, worker, lease_until }));
         }
         self.schedule = schedule;
-        self.keys = Keys::load(&self.rows)?;
+        self.keys.reload(&self.rows)?;
         self.is_stale = false;
         Ok(())
     }

@@ -270,3 +270,81 @@ fn panic_in_one_round_is_an_error_to_its_callers_and_not_the_end() {
     drop(sender);
     writer.join().unwrap();
 }
+
+fn keyed(number: u64) -> Submission {
+    Submission { key: Some(number.to_string().into()), ..submission(Vec::new()) }
+}
+
+impl World {
+    fn insert_keyed(&mut self, numbers: std::ops::Range<u64>) -> Result<Vec<Inserted>> {
+        let submissions = numbers.map(keyed).collect();
+        self.ask(|reply| Command::Insert(submissions, reply))
+    }
+
+    fn is_known(&mut self, number: u64) -> bool {
+        let key = number.to_string().into();
+        !self.ask(|reply| Command::Find(key, reply)).unwrap().is_empty()
+    }
+
+    fn on_connection(&self, statements: &str) {
+        self.writer.rows.connection().execute_batch(statements).unwrap();
+    }
+}
+
+#[test]
+fn redeliveries_are_recognised_after_a_seal_that_could_not_be_committed() {
+    let mut world = world();
+    world.insert_keyed(0..32_768).unwrap();
+    world.insert_keyed(32_768..65_535).unwrap();
+    world.on_connection("CREATE TRIGGER broken BEFORE INSERT ON key_parts BEGIN SELECT RAISE(ABORT, 'full'); END");
+    for _ in 0..2 {
+        assert!(world.insert_keyed(65_535..65_540).is_err(), "the second segment cannot be written");
+    }
+    world.on_connection("DROP TRIGGER broken");
+    for number in [0, 32_767, 32_768, 65_534] {
+        assert!(world.is_known(number), "{number}");
+    }
+    assert!(!world.is_known(65_535), "what was refused was not kept");
+    assert!(!world.insert_keyed(65_535..65_536).unwrap()[0].duplicate);
+    assert_eq!(world.writer.rows.key_segments().unwrap().len(), 2);
+    assert!(world.insert_keyed(0..65_536).unwrap().iter().all(|one| one.duplicate));
+}
+
+#[test]
+fn failed_commit_does_not_read_sealed_keys_again() {
+    let mut world = world();
+    world.insert_keyed(0..32_768).unwrap();
+    world.insert_keyed(32_768..65_536).unwrap();
+    world.insert_keyed(65_536..65_540).unwrap();
+    // Whoever reads a segment now finds no parts, and fails.
+    world.on_connection("ALTER TABLE key_parts RENAME TO hidden");
+    world.break_commits();
+    assert!(world.ask(insert("a")).is_err());
+    assert!(!world.writer.is_stale, "all that memory needs was there");
+    world.mend_commits();
+    world.on_connection("ALTER TABLE hidden RENAME TO key_parts");
+    assert!([0, 40_000, 65_539].into_iter().all(|number| world.is_known(number)));
+    assert!(!world.is_known(65_540));
+}
+
+#[test]
+fn keys_that_could_not_be_forgotten_are_still_recognised() {
+    let mut world = world();
+    let mut inserted = world.insert_keyed(0..32_768).unwrap();
+    inserted.extend(world.insert_keyed(32_768..65_536).unwrap());
+    world.on_connection(
+        "CREATE TRIGGER broken BEFORE DELETE ON key_segments WHEN old.number = 2 BEGIN SELECT RAISE(ABORT, 'full'); END",
+    );
+    world.clock.advance(10 * SEC);
+    let prune = |world: &mut World| {
+        let submissions = inserted.iter().map(|one| one.submission).collect();
+        let outdated = Outdated { submissions, ..Outdated::default() };
+        let retention = Retention { age: SEC, finished_max: 0 };
+        world.ask(|reply| Command::Prune(retention, outdated, reply))
+    };
+    assert!(prune(&mut world).is_err());
+    assert!([0, 40_000].into_iter().all(|number| world.is_known(number)));
+    world.on_connection("DROP TRIGGER broken");
+    assert_eq!(prune(&mut world).unwrap().submissions, 65_536);
+    assert!(!world.is_known(0));
+}

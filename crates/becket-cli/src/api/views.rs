@@ -64,7 +64,7 @@ pub(crate) struct Delivery {
 /// One change of one task's state.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Transition {
-    pub(crate) task_id: String,
+    pub(crate) id: String,
     pub(crate) kind: String,
     pub(crate) from: Option<String>,
     pub(crate) state: String,

@@ -89,11 +89,11 @@ impl Watched {
 
     /// Takes note of a transition; answers whether it is of one of the tasks.
     fn note(&mut self, transition: &views::Transition) -> bool {
-        if !self.pending.contains(&transition.task_id) {
+        if !self.pending.contains(&transition.id) {
             return false;
         }
         if views::is_ended(&transition.state) {
-            self.pending.remove(&transition.task_id);
+            self.pending.remove(&transition.id);
             self.all_completed &= transition.state == "completed";
         }
         true
@@ -131,19 +131,19 @@ fn show(message: &Message, watched: Option<&mut Watched>, json: bool) -> anyhow:
 }
 
 fn line(transition: &views::Transition) -> String {
-    let views::Transition { task_id, kind, from, state, attempt, at, error } = transition;
+    let views::Transition { id, kind, from, state, attempt, at, error } = transition;
     let from = from.as_deref().unwrap_or("new");
     let error = error.as_deref().map(|error| format!("  {error}")).unwrap_or_default();
-    format!("{at}  {task_id}  {kind}  {from} -> {state}  attempt {attempt}{error}")
+    format!("{at}  {id}  {kind}  {from} -> {state}  attempt {attempt}{error}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn transition(task_id: &str, state: &str) -> views::Transition {
+    fn transition(id: &str, state: &str) -> views::Transition {
         views::Transition {
-            task_id: task_id.to_owned(),
+            id: id.to_owned(),
             kind: "triage".to_owned(),
             from: Some("running".to_owned()),
             state: state.to_owned(),

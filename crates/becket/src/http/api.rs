@@ -1,6 +1,7 @@
 //! The admin API under `/api/v1`, and what machines ask: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`.
 //!
-//! [`router`] takes all that it needs in an [`ApiContext`] and knows nothing of how webhooks come in. Each endpoint and
+//! [`router`] takes all that it needs in an [`ApiContext`] and knows nothing of how webhooks come in; it only describes
+//! where, for `/openapi.json` is to be whole. Each endpoint and
 //! its documentation are declared once, beside its function; `/openapi.json` is made of that, and a test holds
 //! `docs/reference/api.md` to it. [`access`](super::access) decides who may call; errors are
 //! [problems](super::problem).
@@ -20,6 +21,7 @@ mod selection;
 mod status;
 mod tasks;
 mod views;
+mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
@@ -129,6 +131,7 @@ pub fn router(context: ApiContext) -> Router {
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut complete = open().into_openapi();
     complete.merge(guarded().into_openapi());
+    complete.merge(webhooks::described());
     openapi::complete(complete)
 }
 

@@ -49,8 +49,8 @@ async fn listener_hears_of_each_transition() {
             before = transition["state"].clone();
             let error = if before == "failed" { json!("it is broken") } else { Value::Null };
             assert_eq!((&transition["kind"], &transition["error"]), (&json!("failing"), &error));
-            assert_eq!(transition["task_id"], json!(inserted.tasks[0]));
-            assert_eq!(transition["submission_id"], json!(inserted.submission));
+            assert_eq!(transition["id"], json!(inserted.tasks[0]));
+            assert_eq!(transition["delivery"], json!(inserted.submission));
         }
     }
 }
@@ -62,7 +62,7 @@ async fn listener_hears_only_of_what_it_asked_for() {
     world.ended(delivery("github", "push", "d-1", &["failing"])).await;
     let id = world.ended(delivery("github", "push", "d-2", &["quick"])).await;
     let (_, transition) = listener.next().await.unwrap();
-    assert_eq!((&transition["task_id"], &transition["state"]), (&json!(id), &json!("completed")));
+    assert_eq!((&transition["id"], &transition["state"]), (&json!(id), &json!("completed")));
     problem_of(world.request(Method::GET, "/api/v1/events?state=done"), 400).await;
 }
 

@@ -41,12 +41,12 @@ pub(super) struct Asked {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Transition)]
 pub(super) struct TransitionView {
-    /// The task.
+    /// The task's id.
     #[schema(value_type = String)]
-    task_id: TaskId,
+    id: TaskId,
     /// Our id of its delivery.
     #[schema(value_type = String)]
-    submission_id: SubmissionId,
+    delivery: SubmissionId,
     /// The task's kind.
     #[schema(value_type = String)]
     kind: Arc<str>,
@@ -119,8 +119,8 @@ impl Asked {
 impl From<&Transition> for TransitionView {
     fn from(transition: &Transition) -> Self {
         Self {
-            task_id: transition.task,
-            submission_id: transition.submission,
+            id: transition.task,
+            delivery: transition.submission,
             kind: Arc::clone(&transition.kind),
             from: transition.from,
             state: transition.to,

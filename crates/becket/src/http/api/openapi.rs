@@ -10,7 +10,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::Shared;
 use crate::http::problem::Problem;
 
-const DESCRIPTION: &str = "The admin API of a Becket server. Lists are `{\"items\": […], \"next_cursor\": …}`, newest \
+const DESCRIPTION: &str = "What senders call, and the admin API of a Becket server. Lists are `{\"items\": […], \"next_cursor\": …}`, newest \
     first; times are RFC 3339 in UTC; errors are problem details (RFC 9457).";
 
 #[derive(utoipa::OpenApi)]
@@ -18,6 +18,7 @@ const DESCRIPTION: &str = "The admin API of a Becket server. Lists are `{\"items
     info(title = "Becket", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     components(schemas(Problem), responses(Problem)),
     tags(
+        (name = "webhooks", description = "What senders call."),
         (name = "tasks", description = "The work that deliveries and people give rise to."),
         (name = "deliveries", description = "What senders sent, and what was refused."),
         (name = "events", description = "What happens, as it happens."),

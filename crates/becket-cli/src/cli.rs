@@ -130,7 +130,8 @@ pub(crate) struct SendArgs {
     /// The body to post; `-` reads it from the standard input [default: the built-in sample of the event].
     #[arg(long, value_name = "FILE")]
     pub(crate) payload: Option<PathBuf>,
-    /// The URL to post to [default: the source's, on the server that the configuration describes].
+    /// The URL to post to; a server's URL without a path is completed with `/webhooks/` and the source's name [default:
+    /// the source's, on the server that the configuration describes].
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<Url>,
     /// The name of the source in the configuration [default: the last part of --to, or the only source of its kind].

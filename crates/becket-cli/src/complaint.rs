@@ -12,6 +12,7 @@ pub(crate) struct Complaint {
     what: String,
     place: Option<String>,
     mend: Option<String>,
+    status: Option<StatusCode>,
     document: Option<Bytes>,
 }
 
@@ -20,6 +21,7 @@ pub(crate) struct Complaint {
 #[serde(default)]
 struct Problem {
     title: Option<String>,
+    status: Option<u16>,
     detail: Option<String>,
     candidates: Vec<String>,
 }
@@ -27,7 +29,7 @@ struct Problem {
 impl Complaint {
     /// Says what went wrong.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), place: None, mend: None, document: None }
+        Self { what: what.into(), place: None, mend: None, status: None, document: None }
     }
 
     /// Says where.
@@ -43,20 +45,26 @@ impl Complaint {
     /// Reads an answer that is not a success: problem details, or whatever else the server sent.
     pub(crate) fn of_answer(request: &str, status: StatusCode, body: Bytes) -> Self {
         let problem: Option<Problem> = serde_json::from_slice(&body).ok();
-        let document = problem.is_some().then_some(body);
-        let Problem { title, detail, candidates } = problem.unwrap_or_default();
+        let Problem { title, status: repeated, detail, candidates } = problem.unwrap_or_default();
+        // Without its status, what came back is not one of ours: scripts are given the members that they know.
+        let document = repeated.is_some().then_some(body);
         let what = detail.or(title).unwrap_or_else(|| format!("the server answered {status}"));
         let mend = if candidates.is_empty() {
             advice(status).map(str::to_owned)
         } else {
             Some(format!("use one of these ids: {}", candidates.join(", ")))
         };
-        Self { what, place: Some(format!("{request} ({status})")), mend, document }
+        Self { what, place: Some(format!("{request} ({status})")), mend, status: Some(status), document }
     }
 
     /// The problem details as the server sent them.
     pub(crate) fn document(&self) -> Option<&Bytes> {
         self.document.as_ref()
+    }
+
+    /// What the server answered, if it did.
+    pub(crate) fn status(&self) -> Option<StatusCode> {
+        self.status
     }
 
     /// Where it went wrong.
@@ -101,7 +109,7 @@ mod tests {
 
     #[test]
     fn problem_details_become_what_where_and_how_to_mend_it() {
-        let complaint = answer(401, r#"{"title":"Unauthorized","detail":"the token is wrong"}"#);
+        let complaint = answer(401, r#"{"title":"Unauthorized","status":401,"detail":"the token is wrong"}"#);
         assert_eq!(complaint.to_string(), "the token is wrong");
         assert_eq!(complaint.place(), Some("GET /x (401 Unauthorized)"));
         assert!(complaint.remedy().unwrap().contains("--token"));
@@ -118,6 +126,8 @@ mod tests {
     fn answer_of_something_else_than_becket_is_still_explained() {
         let complaint = answer(502, "<html>Bad Gateway</html>");
         assert_eq!(complaint.to_string(), "the server answered 502 Bad Gateway");
+        assert_eq!(complaint.status(), Some(StatusCode::BAD_GATEWAY));
         assert!(complaint.document().is_none());
+        assert!(answer(400, r#"{"message":"no"}"#).document().is_none(), "JSON, and no problem details");
     }
 }

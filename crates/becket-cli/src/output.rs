@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use comfy_table::{Cell, Color, ContentArrangement, presets};
 use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::StatusCode;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::complaint::Complaint;
 
@@ -56,7 +57,7 @@ pub(crate) fn failure(error: &anyhow::Error, as_json: bool) {
     if as_json {
         match complaint.and_then(Complaint::document) {
             Some(document) => note(String::from_utf8_lossy(document)),
-            None => note(json!({"title": "Error", "detail": format!("{error:#}")})),
+            None => note(problem(error, complaint.and_then(Complaint::status))),
         }
         return;
     }
@@ -66,6 +67,17 @@ pub(crate) fn failure(error: &anyhow::Error, as_json: bool) {
     }
     if let Some(mend) = complaint.and_then(Complaint::remedy) {
         note(format_args!("mend:  {}", Plain(mend)));
+    }
+}
+
+/// Problem details for what no server explained; the status is there when one answered.
+fn problem(error: &anyhow::Error, status: Option<StatusCode>) -> Value {
+    let detail = format!("{error:#}");
+    match status {
+        Some(status) => {
+            json!({"title": status.canonical_reason().unwrap_or("Error"), "status": status.as_u16(), "detail": detail})
+        }
+        None => json!({"title": "Error", "detail": detail}),
     }
 }
 

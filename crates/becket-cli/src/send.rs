@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime};
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use reqwest::StatusCode;
 use serde_json::json;
 
 use self::target::Target;
@@ -106,8 +107,33 @@ fn accepted(answer: &Answer, target: &Target) -> Result<(), Complaint> {
     if answer.status.is_success() {
         return Ok(());
     }
-    Err(Complaint::of_answer(&format!("POST {}", target.url), answer.status, answer.body.clone())
-        .mend("`GET /api/v1/rejections` on the server, and its log, say why a delivery was refused"))
+    Err(Complaint::of_answer(&format!("POST {}", target.url), answer.status, answer.body.clone()).mend(advice(answer)))
+}
+
+/// Where the reason is to be found, which senders are not told.
+fn advice(answer: &Answer) -> String {
+    let said = || serde_json::from_slice::<views::HandlerFailed>(&answer.body).unwrap_or_default();
+    let advice = match answer.status {
+        StatusCode::UNAUTHORIZED
+        | StatusCode::BAD_REQUEST
+        | StatusCode::REQUEST_TIMEOUT
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            "`GET /api/v1/rejections` on the server, and its log, say why a delivery was refused"
+        }
+        StatusCode::INTERNAL_SERVER_ERROR => match said().task_ids.as_slice() {
+            [] => "look into the server's log",
+            [id] => return format!("`becket tasks show {id}` says why the handler failed"),
+            ids => {
+                let shown: Vec<String> = ids.iter().map(|id| format!("`becket tasks show {id}`")).collect();
+                return format!("one of these says why a handler failed: {}", shown.join(", "));
+            }
+        },
+        StatusCode::SERVICE_UNAVAILABLE => "nothing was accepted: send it again; `GET /readyz` on the server says more",
+        StatusCode::NOT_FOUND => "post to /webhooks/NAME, where NAME is a source of the server's configuration",
+        _ => "see whether it is a Becket server that answers at this URL",
+    };
+    advice.to_owned()
 }
 
 /// Sends many: a progress bar, then how it went. JSON is one answer a line, in the order in which they came.
@@ -153,6 +179,26 @@ async fn many(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn advice_for(status: u16, body: &'static str) -> String {
+        let (status, body) = (StatusCode::from_u16(status).unwrap(), Bytes::from_static(body.as_bytes()));
+        advice(&Answer { status, body, took: std::time::Duration::ZERO })
+    }
+
+    #[test]
+    fn advice_leads_to_where_the_reason_is() {
+        for status in [400, 401, 408, 413, 415] {
+            assert!(advice_for(status, "").contains("/api/v1/rejections"), "{status}");
+        }
+        let failed = r#"{"title":"Internal Server Error","status":500,"task_ids":["0NGK5H8Q0G001"]}"#;
+        assert!(advice_for(500, failed).contains("`becket tasks show 0NGK5H8Q0G001`"));
+        let several = advice_for(500, r#"{"task_ids":["A","B"]}"#);
+        assert!(several.contains("`becket tasks show A`, `becket tasks show B`"), "{several}");
+        assert_eq!(advice_for(500, "<html>"), "look into the server's log");
+        assert!(advice_for(503, "").contains("/readyz"));
+        assert!(advice_for(404, "").contains("/webhooks/NAME"));
+        assert!(!advice_for(405, "").contains("rejections"));
+    }
 
     #[test]
     fn event_without_a_sample_needs_a_payload() {

@@ -83,6 +83,13 @@ pub(crate) struct Acknowledgement {
     pub(crate) duplicate: bool,
 }
 
+/// What a server answers when an inline handler failed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct HandlerFailed {
+    pub(crate) task_ids: Vec<String>,
+}
+
 /// An event with its action, as people write it.
 pub(crate) fn event(event: &str, action: Option<&str>) -> String {
     action.map_or_else(|| event.to_owned(), |action| format!("{event}.{action}"))

@@ -26,7 +26,8 @@ impl Target {
         if let (Some(url), Some(secret)) = (&args.to, &args.secret) {
             let kind = args.source_kind.unwrap_or(SourceKind::Github);
             let sender = Sender::new(kind, Some(secret.as_str().into()))?;
-            return Ok(Self { url: url.clone(), kind, sender });
+            let url = if has_path(url) { url.clone() } else { endpoint(url, name_without_configuration(args, kind)?)? };
+            return Ok(Self { url, kind, sender });
         }
         let config = crate::config::load(&args.config, Vec::new())?.config;
         Ok(Self::within(args, &config)?)
@@ -38,13 +39,36 @@ impl Target {
         // The newest: it is the one that a sender is told first.
         let secret = args.secret.as_deref().map(SecretString::from).or_else(|| source.secrets.first().cloned());
         let url = match &args.to {
-            Some(url) => url.clone(),
-            None => own_url(config.server.listen)
-                .map_err(|error| error.mend("say where to post to with --to URL"))?
-                .join(&format!("/webhooks/{name}"))
-                .map_err(|error| Complaint::new(format!("the source `{name}` has no URL: {error}")))?,
+            Some(url) if has_path(url) => url.clone(),
+            Some(url) => endpoint(url, name)?,
+            None => {
+                let own = own_url(config.server.listen);
+                endpoint(&own.map_err(|error| error.mend("say where to post to with --to URL"))?, name)?
+            }
         };
         Ok(Self { url, kind, sender: Sender::new(kind, secret)? })
+    }
+}
+
+/// A server's URL is enough: what is missing is known.
+fn has_path(url: &Url) -> bool {
+    url.path() != "/"
+}
+
+/// Where a server receives this source.
+fn endpoint(server: &Url, name: &str) -> Result<Url, Complaint> {
+    server
+        .join(&format!("/webhooks/{name}"))
+        .map_err(|error| Complaint::new(format!("the source `{name}` has no URL: {error}")))
+}
+
+/// The source's name where no configuration is read: as given, or what GitHub's is called nearly everywhere.
+fn name_without_configuration(args: &SendArgs, kind: SourceKind) -> Result<&str, Complaint> {
+    match (&args.source, kind) {
+        (Some(name), _) => Ok(name),
+        (None, SourceKind::Github) => Ok("github"),
+        (None, SourceKind::StandardWebhooks) => Err(Complaint::new("it is not clear which source is meant")
+            .mend("name it with --source, or give --to the whole URL: http://HOST/webhooks/NAME")),
     }
 }
 
@@ -114,9 +138,32 @@ mod tests {
             ("paid --source billing", "http://127.0.0.1:8080/webhooks/billing", billing),
             ("paid --source-kind standard_webhooks", "http://127.0.0.1:8080/webhooks/billing", billing),
             ("paid --to http://h/webhooks/billing/", "http://h/webhooks/billing/", billing),
+            ("push --to http://h:9", "http://h:9/webhooks/github", github),
+            ("paid --to http://h:9/ --source billing", "http://h:9/webhooks/billing", billing),
         ] {
             assert_eq!(target(TWO, args).unwrap(), (url.to_owned(), kind), "{args}");
         }
+    }
+
+    #[test]
+    fn url_of_a_server_alone_is_completed_without_a_configuration_too() {
+        let find = |args: &str| {
+            let Command::Send(args) = Cli::parse_from(format!("becket send {args}").split(' ')).command else {
+                panic!("not `send`")
+            };
+            Target::find(&args).map(|target| target.url.to_string())
+        };
+        let secret = "--secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        for (args, url) in [
+            ("push --to http://h:9", "http://h:9/webhooks/github"),
+            ("push --to http://h:9/ --source other", "http://h:9/webhooks/other"),
+            ("push --to http://h:9/hook", "http://h:9/hook"),
+            ("paid --to http://h:9 --source-kind standard_webhooks --source billing", "http://h:9/webhooks/billing"),
+        ] {
+            assert_eq!(find(&format!("{args} {secret}")).unwrap(), url, "{args}");
+        }
+        let error = find(&format!("paid --to http://h:9 --source-kind standard_webhooks {secret}")).unwrap_err();
+        assert_eq!(error.to_string(), "it is not clear which source is meant");
     }
 
     #[test]

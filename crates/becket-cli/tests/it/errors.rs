@@ -21,6 +21,27 @@ fn refused_delivery_says_what_and_where_and_ends_with_1() {
 }
 
 #[test]
+fn error_as_json_has_the_status_even_where_the_answer_explains_nothing() {
+    let world = World::new(CONFIG);
+    let server = world.serve();
+    // This path is nobody's: the answer has no body.
+    let args = format!("send push --to {}/nowhere --source github", server.url);
+    let json = world.run(&format!("{args} --json"));
+    let problem: Value = serde_json::from_str(&json.err).unwrap();
+    assert_eq!((problem["status"].as_u64(), problem["title"].as_str()), (Some(404), Some("Not Found")), "{}", json.err);
+    let text = world.run(&args);
+    assert!(text.err.contains("/webhooks/NAME") && !text.err.contains("rejections"), "{}", text.err);
+}
+
+#[test]
+fn server_without_a_path_is_sent_to_where_it_receives_the_source() {
+    let world = World::new(CONFIG);
+    let server = world.serve();
+    let printed = world.run(&format!("send push --to {}", server.url)).ok();
+    assert!(printed.out.starts_with("202 "), "{}", printed.out);
+}
+
+#[test]
 fn unknown_task_is_explained() {
     let world = World::new(CONFIG);
     let server = world.serve();

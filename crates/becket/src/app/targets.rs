@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use becket_tasks::Backoff;
+use reqwest::Url;
+use sha2::{Digest as _, Sha256};
 
 use super::Mistake;
 use super::plan::Named;
@@ -40,12 +42,23 @@ pub(super) fn from_routes(routes: &[Route], mistakes: &mut Vec<Mistake>) -> Vec<
 fn own_name(target: &Target) -> String {
     match target {
         Target::Log => "log".to_owned(),
-        // A query may hold a secret.
-        Target::Http { url, .. } => format!("http:{}{}", url.authority(), url.path()),
+        Target::Http { url, .. } => http_name(url),
     }
 }
 
-/// The second route of a name is `name#2`.
+/// `http:example.org#1a2b3c`. Paths and queries of webhook URLs often hold a token, and kinds are logged and listed: a
+/// piece of their hash stands for them.
+fn http_name(url: &Url) -> String {
+    let host = url.authority().rsplit('@').next().unwrap_or_default();
+    if url.path() == "/" && url.query().is_none() {
+        return format!("http:{host}");
+    }
+    let hash = Sha256::new().chain_update(url.path()).chain_update("?").chain_update(url.query().unwrap_or_default());
+    let [a, b, c, ..] = <[u8; 32]>::from(hash.finalize());
+    format!("http:{host}#{a:02x}{b:02x}{c:02x}")
+}
+
+/// The second route of a name is `name#2`. Of those with a target over HTTP that is the second of one URL.
 fn nth(seen: &mut HashMap<String, u32>, name: String) -> String {
     let count = seen.entry(name.clone()).or_default();
     *count += 1;
@@ -72,5 +85,27 @@ fn configured(route: &Route, run: RunTask) -> Configured {
         backoff: Some(backoff),
         priority: route.priority,
         ..Configured::erased(run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(url: &str) -> String {
+        http_name(&url.parse().unwrap())
+    }
+
+    #[test]
+    fn name_of_a_target_tells_its_host_and_neither_path_nor_query() {
+        assert_eq!(name("https://example.org"), "http:example.org");
+        assert_eq!(name("http://127.0.0.1:3000/"), "http:127.0.0.1:3000");
+        let names = ["/hook/t0ken", "/hook/t0ken?", "/?key=t0ken", "/?key=0ther"]
+            .map(|rest| name(&format!("https://user:t0ken@example.org{rest}")));
+        assert_eq!(names[0], "http:example.org#6db756", "the name outlives a release: tasks find their handler by it");
+        for name in &names {
+            assert!(name.len() == "http:example.org#".len() + 6 && !name.contains("t0ken"), "{name}");
+        }
+        assert!(names[0] != names[2] && names[2] != names[3], "{names:?}");
     }
 }

@@ -186,17 +186,28 @@ impl<'r> Section<'r> {
         example: &str,
         parse: impl FnOnce(&Value) -> Parsed<T>,
     ) -> Option<T> {
+        self.wanted_as(key, example, parse, |value, _| shown(value))
+    }
+
+    /// The same for a key that is not shown as it was written.
+    pub(super) fn wanted_as<T>(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        parse: impl FnOnce(&Value) -> Parsed<T>,
+        show: impl FnOnce(&Value, &T) -> String,
+    ) -> Option<T> {
         if !self.has(key) {
             self.take(key);
             self.problem(key, Problem::new("is not set", format!("add {example}")));
             return None;
         }
-        self.optional(key, parse)
+        self.read(key, parse, show)
     }
 
     /// A key that may be missing. `None` when it is, and after an error.
     pub(super) fn optional<T>(&mut self, key: &'static str, parse: impl FnOnce(&Value) -> Parsed<T>) -> Option<T> {
-        self.read(key, parse, shown)
+        self.read(key, parse, |value, _| shown(value))
     }
 
     /// A key with a default that depends on others. `None` after an error.
@@ -216,14 +227,14 @@ impl<'r> Section<'r> {
 
     /// A key whose value is never shown.
     pub(super) fn secret<T>(&mut self, key: &'static str, parse: impl FnOnce(&Value) -> Parsed<T>) -> Option<T> {
-        self.read(key, parse, |_| MASK.to_owned())
+        self.read(key, parse, |_, _| MASK.to_owned())
     }
 
     fn read<T>(
         &mut self,
         key: &'static str,
         parse: impl FnOnce(&Value) -> Parsed<T>,
-        show: impl FnOnce(&Value) -> String,
+        show: impl FnOnce(&Value, &T) -> String,
     ) -> Option<T> {
         let Some(Node { value, origin }) = self.take(key) else {
             self.row(key, "(not set)", Origin::Default);
@@ -231,7 +242,7 @@ impl<'r> Section<'r> {
         };
         match parse(&value) {
             Ok(parsed) => {
-                self.row(key, show(&value), origin);
+                self.row(key, show(&value, &parsed), origin);
                 Some(parsed)
             }
             Err(problem) => {

@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use super::error::Problem;
 use super::layers::Value;
+use super::origin::MASK;
 use super::read::Section;
 use super::sections::delay_above_maximum;
 use super::suggest::nearest;
@@ -134,11 +135,20 @@ fn target(section: &mut Section<'_>) -> Option<Target> {
 }
 
 fn http(mut section: Section<'_>) -> Option<Target> {
-    let url = section.wanted("http", "http = \"https://…\"", url);
+    let url = section.wanted_as("http", "http = \"https://…\"", url, |_, url| masked(url));
     let allow_private = section.or("allow_private", (false, false), values::boolean);
     let secret = section.secret("secret", secrets::whsec);
     section.finish();
     Some(Target::Http { url: url?, allow_private: allow_private?, secret })
+}
+
+/// A URL as it is shown. Its path and query often hold a token.
+fn masked(url: &Url) -> String {
+    let (scheme, host) = (url.scheme(), url.authority());
+    if url.path() == "/" && url.query().is_none() && url.fragment().is_none() {
+        return format!("{scheme}://{host}/");
+    }
+    format!("{scheme}://{host}/{MASK}")
 }
 
 /// An `http` or `https` URL. One with a password is refused and not quoted: URLs are logged, and it would be too.

@@ -1,6 +1,6 @@
 //! Routes: targets, patterns, and what is inherited from `[tasks]`.
 
-use super::super::test_layers::{file, file_errors};
+use super::super::test_layers::{Layers, file, file_errors};
 use super::*;
 
 fn route(text: &str) -> Route {
@@ -144,4 +144,24 @@ fn a_routes_source_exists() {
 #[test]
 fn an_error_in_tasks_causes_no_others_in_routes() {
     assert_eq!(file_errors("[tasks]\ntimeout = 'x'\n[[routes]]\non = '*'\nto = 'log'\nretry_delay = '2s'").len(), 1);
+}
+
+#[test]
+fn path_and_query_of_a_target_are_not_shown() {
+    for (url, shown) in [
+        ("https://example.org:444/hook/t0ken?key=t0ken", "https://example.org:444/********"),
+        ("https://example.org?t0ken", "https://example.org/********"),
+        ("https://example.org#t0ken", "https://example.org/********"),
+        ("https://example.org", "https://example.org/"),
+    ] {
+        let file = format!("[[routes]]\non = 'issues'\nto = {{ http = '{url}' }}");
+        let loaded = Layers { file: &file, ..Layers::default() }.loaded();
+        assert_eq!(loaded.origins.get("routes.0.to.http").unwrap().value, shown);
+        assert!(!format!("{:?}", loaded.origins).contains("t0ken"));
+        let to = format!("{{ http = '{url}' }}");
+        let (file, env) = ("[[routes]]\non = 'issues'\nto = 'log'", [("BECKET_ROUTES__0__TO", to.as_str())]);
+        let loaded = Layers { file, env: &env, ..Layers::default() }.loaded();
+        assert_eq!(loaded.origins.get("routes.0.to.http").unwrap().value, shown);
+        assert!(!format!("{:?}", loaded.origins).contains("t0ken"));
+    }
 }

@@ -1,7 +1,7 @@
 //! Routes of the configuration beside handlers in code.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use becket::inline;
 use becket_tasks::State;
@@ -46,8 +46,50 @@ async fn route_posts_the_original_body_to_its_target_beside_the_handlers_in_code
 
     let posted = world.ended(tasks[0]).await;
     assert_eq!((posted.task.state(), posted.task.standing.max_attempts), (State::Completed, 5));
-    assert_eq!(*posted.task.kind, *url.replace("http://", "http:"));
+    let host = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/hook")).unwrap();
+    let hash = posted.task.kind.strip_prefix(&format!("http:{host}#")).map(str::len);
+    assert_eq!(hash, Some(6), "{}", posted.task.kind);
     assert_eq!(&*world.ended(tasks[1]).await.task.kind, "everything");
+}
+
+/// What is logged, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn token_in_a_targets_url_is_in_no_kind_no_answer_and_no_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_env_filter("trace,hyper=off,hyper_util=off,reqwest=off,tower=off");
+    let _logging = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
+    let (taken, _received) = target().await;
+    let (gone, host) = (taken.replace("/hook", "/t0ken"), taken.replace("/hook", ""));
+    let toml = [format!("{taken}?key=t0ken"), gone, format!("{host}/?t0ken")]
+        .map(|url| format!("[[routes]]\non = 'push'\nto = {{ http = '{url}', allow_private = true }}\nretries = 0\n"));
+    let world = World::start(configured(&toml.concat())).await;
+    let answer = world.post(Post::github("push", "a-1")).await;
+    let tasks = answer.tasks();
+    assert_eq!(tasks.len(), 3);
+    let mut shown = answer.body.to_string();
+    for task in tasks {
+        shown.push_str(&format!("{:?}", world.ended(task).await));
+        let url = world.running.url(&format!("/api/v1/tasks/{task}"));
+        shown.push_str(&reqwest::get(url).await.unwrap().text().await.unwrap());
+    }
+    shown.push_str(&String::from_utf8_lossy(&log.0.lock().unwrap()));
+    assert!(shown.contains("http:127.0.0.1:"), "nothing was shown: {shown}");
+    assert!(!shown.contains("t0ken"), "{shown}");
 }
 
 #[tokio::test]

@@ -86,7 +86,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn release(&self, worker: WorkerId) -> BoxFuture<'_, Result<u64>>;
 
     /// Reclaims tasks whose lease has ended: `running` → `retrying`, due at once; or `failed`, if their attempts are used
-    /// up and at least [`CRASHES_MIN`](crate::state::CRASHES_MIN) count. Answers how many.
+    /// up and at least [`CRASHES_MIN`](crate::state::CRASHES_MIN) count. Answers how many. A lease ends when so much time
+    /// has [passed](Clock::elapsed), not when the clock is set.
     ///
     /// A store that outlives its process does the same when it finds after a crash what ran before it.
     fn reclaim_expired(&self) -> BoxFuture<'_, Result<u64>>;

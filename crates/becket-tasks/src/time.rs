@@ -6,8 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -111,6 +111,24 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// How much time has passed, which nobody can set: a point on a scale that holds for one process only.
+///
+/// What must last a while and no longer (a lease) is measured with it. A [`Timestamp`] would end every lease at once when
+/// somebody sets the machine's clock forwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Elapsed(Duration);
+
+impl Elapsed {
+    /// The point `duration` later; saturates.
+    #[must_use]
+    pub const fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+}
+
+/// Where the scale of the system's [`Elapsed`] begins.
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+
 /// Where a store reads the time.
 ///
 /// Cloning gives a handle to the same clock.
@@ -120,6 +138,7 @@ pub struct Clock(Option<Arc<Manual>>);
 #[derive(Default)]
 struct Manual {
     millis: AtomicI64,
+    elapsed: Mutex<Elapsed>,
     listeners: Mutex<Vec<Listener>>,
 }
 
@@ -142,7 +161,7 @@ impl Clock {
     /// A clock that moves only when told to.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        let manual = Manual { millis: AtomicI64::new(start.as_millis()), listeners: Mutex::default() };
+        let manual = Manual { millis: AtomicI64::new(start.as_millis()), ..Manual::default() };
         Self(Some(Arc::new(manual)))
     }
 
@@ -161,7 +180,17 @@ impl Clock {
         }
     }
 
-    /// Sets a manual clock, forwards or backwards, and tells those who wait; does nothing to the system's.
+    /// How much time has passed, whatever the clock was set to meanwhile.
+    #[must_use]
+    pub fn elapsed(&self) -> Elapsed {
+        match &self.0 {
+            None => Elapsed(BEGINNING.elapsed()),
+            Some(manual) => *manual.elapsed.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Sets a manual clock, forwards or backwards, and tells those who wait; does nothing to the system's. No time passes
+    /// by that, as when somebody sets the clock of a machine.
     pub fn set(&self, time: Timestamp) {
         if let Some(manual) = &self.0 {
             manual.millis.store(time.as_millis(), Ordering::SeqCst);
@@ -169,8 +198,12 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock forwards; does nothing to the system's.
+    /// Lets time pass on a manual clock; does nothing to the system's.
     pub fn advance(&self, duration: Duration) {
+        if let Some(manual) = &self.0 {
+            let mut elapsed = manual.elapsed.lock().unwrap_or_else(PoisonError::into_inner);
+            *elapsed = elapsed.after(duration);
+        }
         self.set(self.now().after(duration));
     }
 
@@ -213,6 +246,26 @@ mod tests {
         let clock = Clock::manual(Timestamp::from_millis(1_000));
         clock.clone().advance(Duration::from_secs(1));
         assert_eq!(clock.now(), Timestamp::from_millis(2_000));
+    }
+
+    #[test]
+    fn time_passes_when_a_clock_is_advanced_and_not_when_it_is_set() {
+        let clock = Clock::manual(Timestamp::from_millis(1_000));
+        let before = clock.elapsed();
+        clock.set(Timestamp::from_millis(9_000));
+        assert_eq!(clock.elapsed(), before);
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(clock.elapsed(), before.after(Duration::from_secs(2)));
+        clock.set(Timestamp::from_millis(0));
+        assert_eq!(clock.elapsed(), before.after(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn time_of_the_system_never_goes_back() {
+        let clock = Clock::system();
+        let before = clock.elapsed();
+        assert!(clock.elapsed() >= before);
+        assert!(clock.elapsed() < before.after(Duration::MAX), "saturates instead of a panic");
     }
 
     #[test]

@@ -82,6 +82,7 @@ macro_rules! store_conformance {
                 failure_and_silence_use_up_attempts_alike,
                 release_gives_back_only_what_the_worker_holds,
                 lease_survives_a_clock_that_goes_back,
+                lease_survives_a_clock_that_jumps_forwards,
             },
             finishing::{
                 completed_task_keeps_its_result,

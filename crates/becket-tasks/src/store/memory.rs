@@ -112,6 +112,7 @@ impl MemoryStore {
         let answer = {
             let mut guard = self.lock();
             let rows = guard.as_mut().ok_or(Error::Closed)?;
+            rows.elapsed = self.clock.elapsed();
             let answer = verb(rows, self.clock.now(), &mut log);
             log.announce(&self.events);
             answer
@@ -176,9 +177,7 @@ impl Store for MemoryStore {
     }
 
     fn renew(&self, leases: Vec<Lease>, lease: Duration) -> BoxFuture<'_, Result<Vec<bool>>> {
-        verb!(self.change(leases.len(), |rows, now, _| {
-            leases.iter().map(|held| rows.renew(*held, now.after(lease))).collect()
-        }))
+        verb!(self.change(leases.len(), |rows, _, _| { leases.iter().map(|held| rows.renew(*held, lease)).collect() }))
     }
 
     fn finish(&self, finishes: Vec<Finish>) -> BoxFuture<'_, Result<Vec<Finished>>> {

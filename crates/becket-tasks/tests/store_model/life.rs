@@ -35,6 +35,8 @@ pub(crate) enum Step {
     Probe,
     /// The clock jumps by so many seconds.
     Jump(i64),
+    /// So much time passes.
+    Pass(Duration),
     /// Everything that can be asked is asked.
     Look,
 }
@@ -60,7 +62,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => numbers().prop_map(Step::Erase),
         2 => retention().prop_map(Step::Prune),
         1 => Just(Step::Probe),
-        4 => (-30..60_i64).prop_map(Step::Jump),
+        1 => (-30..60_i64).prop_map(Step::Jump),
+        4 => secs(60).prop_map(Step::Pass),
         1 => Just(Step::Look),
     ]
 }

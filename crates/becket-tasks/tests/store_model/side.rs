@@ -68,6 +68,10 @@ impl Side {
                 self.clock.set(Timestamp::from_millis(self.clock.now().as_millis() + secs * 1_000));
                 String::new()
             }
+            Step::Pass(duration) => {
+                self.clock.advance(*duration);
+                String::new()
+            }
             Step::Look => String::new(),
             _ => self.intervene(step).await,
         }

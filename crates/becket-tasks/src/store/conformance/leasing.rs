@@ -176,3 +176,16 @@ pub async fn lease_survives_a_clock_that_goes_back(factory: &dyn Factory) {
     assert_eq!(world.reclaim_expired().await.unwrap(), 1);
     assert_eq!(world.detail(claimed.id).await.task.standing.run_at, world.clock.now());
 }
+
+/// Its worker renews in time, however late the clock says that it is.
+pub async fn lease_survives_a_clock_that_jumps_forwards(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let claimed = world.running(2).await;
+    world.clock.set(world.clock.now().after(100 * HOUR));
+    assert_eq!(world.reclaim_expired().await.unwrap(), 0);
+    world.clock.advance(LEASE - SEC);
+    assert_eq!(world.reclaim_expired().await.unwrap(), 0);
+    assert_eq!(world.renew(vec![lease_of(&claimed)], LEASE).await.unwrap(), [true]);
+    world.clock.advance(LEASE);
+    assert_eq!(world.reclaim_expired().await.unwrap(), 1, "time that passes still ends it");
+}

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -16,10 +17,12 @@ use crate::store::Claim;
 use crate::store::ending::{Ending, bounded};
 use crate::submission::{Inserted, NewTask, Start, Submission};
 use crate::task::{Attempt, Claimed, End, Finish, Finished, Lease, Outcome, Task, WorkerId};
-use crate::time::Timestamp;
+use crate::time::{Elapsed, Timestamp};
 
 /// Everything.
 pub(super) struct Rows {
+    /// How much time has passed at the start of the verb: what leases are measured with.
+    pub(super) elapsed: Elapsed,
     ids: IdGenerator,
     limits: Limits,
     pub(super) submissions: BTreeMap<SubmissionId, SubmissionRow>,
@@ -49,7 +52,7 @@ pub(super) struct TaskRow {
 /// A worker's hold on a task.
 pub(super) struct Held {
     worker: WorkerId,
-    until: Timestamp,
+    until: Elapsed,
 }
 
 /// What a handler returned.
@@ -79,6 +82,7 @@ impl Log {
 impl Rows {
     pub(super) fn new(ids: IdGenerator, limits: Limits) -> Self {
         Self {
+            elapsed: Elapsed::default(),
             ids,
             limits,
             submissions: BTreeMap::new(),
@@ -221,7 +225,7 @@ impl Rows {
             outcome: None,
             error: None,
         });
-        row.held = Some(Held { worker: start.worker, until: now.after(start.lease) });
+        row.held = Some(Held { worker: start.worker, until: self.elapsed.after(start.lease) });
         self.settle(id, standing, now);
         let row = &self.tasks[&id];
         log.0.push(row.transition(from, None));
@@ -229,7 +233,8 @@ impl Rows {
     }
 
     /// Answers whether the attempt still holds its task.
-    pub(super) fn renew(&mut self, lease: Lease, until: Timestamp) -> bool {
+    pub(super) fn renew(&mut self, lease: Lease, lasts: Duration) -> bool {
+        let until = self.elapsed.after(lasts);
         let Some(row) = self.tasks.get_mut(&lease.task) else { return false };
         match &mut row.held {
             Some(held) if row.task.standing.attempt == lease.attempt => {
@@ -261,7 +266,7 @@ impl Rows {
     }
 
     pub(super) fn reclaim_expired(&mut self, now: Timestamp, log: &mut Log) -> u64 {
-        let leases = self.leases(|held| held.until <= now);
+        let leases = self.leases(|held| held.until <= self.elapsed);
         self.end_all(leases, Ending::lost, now, log)
     }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::change::{KindNumber, WorkerNumber};
 use crate::id::{SubmissionId, TaskId};
 use crate::state::Standing;
-use crate::time::Timestamp;
+use crate::time::{Elapsed, Timestamp};
 
 /// How many tasks a window holds at the most; some 100 bytes each.
 pub(super) const WINDOW_MAX: usize = 4_096;
@@ -31,7 +31,7 @@ pub(super) struct Ready {
 pub(super) struct Running {
     pub(super) ready: Ready,
     pub(super) worker: WorkerNumber,
-    pub(super) lease_until: Timestamp,
+    pub(super) lease_until: Elapsed,
 }
 
 /// Orders what is due within one kind and priority.

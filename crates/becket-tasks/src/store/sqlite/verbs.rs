@@ -127,7 +127,7 @@ impl Writer {
         lease: Duration,
         carried: Option<Arc<Carried>>,
     ) -> Taken {
-        let running = Running { ready, worker, lease_until: round.now.after(lease) };
+        let running = Running { ready, worker, lease_until: round.elapsed.after(lease) };
         self.schedule.add_running(running);
         let at = round.now;
         round.announce(|| transition_of(self, &ready, from, at, None));
@@ -135,7 +135,7 @@ impl Writer {
     }
 
     pub(super) fn renew(&mut self, round: &Round, leases: &[Lease], lease: Duration) -> Vec<bool> {
-        let until = round.now.after(lease);
+        let until = round.elapsed.after(lease);
         let mut renew = |lease: &Lease| match self.schedule.running_mut(lease.task) {
             Some(running) if running.ready.standing.attempt == lease.attempt => {
                 running.lease_until = until;
@@ -217,8 +217,8 @@ impl Writer {
     }
 
     pub(super) fn reclaim_expired(&mut self, round: &mut Round) -> Result<u64> {
-        let now = round.now;
-        let expired = self.schedule.running_where(|running| running.lease_until <= now);
+        let elapsed = round.elapsed;
+        let expired = self.schedule.running_where(|running| running.lease_until <= elapsed);
         self.end_all(round, &expired, |attempt, _| Ending::lost(attempt))
     }
 

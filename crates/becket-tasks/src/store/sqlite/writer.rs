@@ -29,7 +29,7 @@ use crate::state::State;
 use crate::store::Claim;
 use crate::store::ending::Ending;
 use crate::task::Lease;
-use crate::time::{Clock, Timestamp};
+use crate::time::{Clock, Elapsed, Timestamp};
 
 /// How many commands one round takes at the most.
 const ROUND_COMMANDS_MAX: usize = 1_024;
@@ -84,6 +84,8 @@ impl Parked {
 /// What one round has done so far.
 pub(super) struct Round {
     pub(super) now: Timestamp,
+    /// What leases are measured with.
+    pub(super) elapsed: Elapsed,
     is_open: bool,
     answers: Vec<Answer>,
     /// Answers that must not wait for the callers' runtime.
@@ -96,8 +98,16 @@ pub(super) struct Round {
 type Answer = Box<dyn FnOnce(Option<&Error>) + Send>;
 
 impl Round {
-    fn new(now: Timestamp, is_watched: bool) -> Self {
-        Self { now, is_open: false, answers: Vec::new(), urgent: Vec::new(), transitions: Vec::new(), is_watched }
+    fn new(clock: &Clock, is_watched: bool) -> Self {
+        Self {
+            now: clock.now(),
+            elapsed: clock.elapsed(),
+            is_open: false,
+            answers: Vec::new(),
+            urgent: Vec::new(),
+            transitions: Vec::new(),
+            is_watched,
+        }
     }
 
     /// Announces a transition once it is committed.
@@ -166,7 +176,7 @@ impl Writer {
     fn round(&mut self, batch: &mut Vec<Command>) {
         let began = Instant::now();
         let operations = batch.len();
-        let mut round = Round::new(self.clock.now(), self.events.has_listeners());
+        let mut round = Round::new(&self.clock, self.events.has_listeners());
         let is_durable = batch.iter().any(Command::is_durable);
         let mut outcome = self.prepare(is_durable).and_then(|()| self.take_back(&mut round));
         for command in batch.drain(..) {
@@ -337,7 +347,7 @@ impl Writer {
 
     /// Reads from the rows what is kept in memory. Leases that are known stay as they are.
     pub(super) fn reload(&mut self) -> Result<()> {
-        let lease_until = self.clock.now().after(LEASE_AFTER_FAILURE);
+        let lease_until = self.clock.elapsed().after(LEASE_AFTER_FAILURE);
         self.kinds = Names::new(self.rows.names("kinds")?);
         self.workers = Names::new(self.rows.names("workers")?);
         let mut schedule = Schedule::new(self.rows.levels()?);
@@ -353,7 +363,7 @@ impl Writer {
 
     /// Retries what a crash cut off: everything whose row says that it runs. For use before the first command.
     pub(super) fn retry_all_running(&mut self) -> Result<u64> {
-        let mut round = Round::new(self.clock.now(), false);
+        let mut round = Round::new(&self.clock, false);
         self.commits.set_durable(&self.rows, true)?;
         let cut_off = self.schedule.running_where(|_| true);
         let retried = self.end_all(&mut round, &cut_off, |attempt, _| Ending::lost(attempt))?;

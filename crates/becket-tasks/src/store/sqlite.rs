@@ -128,10 +128,14 @@ impl fmt::Debug for SqliteStore {
 impl SqliteStore {
     /// Opens the store: locks it, brings its tables up to date, and retries what a crash cut off.
     ///
+    /// What is checked first: the file's header, our application id in it, its length, and the hash of each step that its
+    /// tables went through. Nothing is written to the file before. Its pages are not all read, which would take long:
+    /// damage inside one is found, and is [`Error::Corrupt`], when that page is read, be it now or later.
+    ///
     /// # Errors
-    /// [`Error::Locked`] when another process has it open; [`Error::Corrupt`] when the file is not a store of ours, is
-    /// damaged, or was written by a newer version (it is then left untouched); [`Error::Unavailable`] when it cannot be
-    /// opened or written.
+    /// [`Error::Locked`] when another process has it open; [`Error::Corrupt`] when the file is not a store of ours, is cut
+    /// off, or was written by a newer version (it is then left untouched), or when a page that opening reads is damaged;
+    /// [`Error::Unavailable`] when it cannot be opened or written.
     pub async fn open(options: SqliteOptions) -> Result<Self> {
         let opened = tokio::task::spawn_blocking(move || Self::open_blocking(options)).await;
         opened.map_err(|error| Error::Unavailable("opening the store was cut off".to_owned(), Some(Box::new(error))))?

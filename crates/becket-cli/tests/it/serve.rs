@@ -1,6 +1,7 @@
 //! `becket serve`: what it says and how it ends.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use crate::world::{CONFIG, World};
@@ -54,6 +55,44 @@ fn rust_log_decides_what_is_logged_only_where_no_filter_is_configured() {
     let server = world.serve_with(|command| command.env("RUST_LOG", "error").args(["--log", "info"]));
     let (_, printed) = server.stop();
     assert!(printed.contains("INFO"), "{printed}");
+}
+
+/// Answers one request with 422 and the body that it came with; tells where it listens.
+fn echo_once() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut request = BufReader::new(listener.accept().unwrap().0);
+        let (mut line, mut length) = (String::new(), 0);
+        while request.read_line(&mut line).unwrap() > 2 {
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            line.clear();
+        }
+        let mut body = vec![0; length];
+        request.read_exact(&mut body).unwrap();
+        let head = format!("HTTP/1.1 422 Unprocessable Entity\r\ncontent-length: {length}\r\n\r\n");
+        request.get_mut().write_all(&[head.as_bytes(), &body].concat()).unwrap();
+    });
+    url
+}
+
+#[test]
+fn payload_that_a_receiver_repeats_is_in_no_log_and_no_error() {
+    let forward = format!(
+        "[[routes]]\nname = \"forward\"\non = \"push\"\nto = {{ http = \"{}\", allow_private = true }}\nretries = 0\n",
+        echo_once()
+    );
+    let world = World::new(&format!("{CONFIG}{forward}"));
+    std::fs::write(world.path().join("body.json"), r#"{"ref": "a-text-of-the-payload"}"#).unwrap();
+    let server = world.serve_with(|command| command.args(["--log", "debug"]));
+    server.send_and_wait("github", "push --payload body.json");
+    let failed = server.ask_json("tasks list --kind forward")["items"][0].clone();
+    assert_eq!(failed["error"], "the receiver answered 422 Unprocessable Entity", "{failed}");
+    let (_, printed) = server.stop();
+    assert!(printed.contains("the receiver answered 422"), "{printed}");
+    assert!(!printed.contains("a-text-of-the-payload"), "{printed}");
 }
 
 #[test]

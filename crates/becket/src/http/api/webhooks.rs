@@ -88,7 +88,7 @@ struct HandlerFailed {
             content_type = "application/problem+json", body = Problem),
         (status = 500, description = "An inline handler failed, and has no retries left.",
             content_type = "application/problem+json", body = HandlerFailed),
-        (status = 503, description = "Nothing was accepted: the store cannot commit.",
+        (status = 503, description = "Nothing was accepted: the store cannot commit, or there is no room for the body.",
             content_type = "application/problem+json", body = Problem,
             headers(("Retry-After" = u16, description = "In how many seconds to send it again."))),
     ))]

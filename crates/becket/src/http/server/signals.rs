@@ -13,12 +13,19 @@ pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
 }
 
+/// SIGXFSZ. Left alone it ends a process that writes beyond its file-size limit; once it has a handler, and be it one
+/// that nobody listens to, the write fails instead, and the store refuses work until there is room.
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+const FILE_TOO_LARGE: i32 = 25;
+
 #[cfg(unix)]
 impl Signals {
     /// # Errors
     /// The system gives no more handlers.
     pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+        let _handler = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 

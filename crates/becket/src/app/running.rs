@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use becket_tasks::query::Retention;
 use becket_tasks::{Client, Engine, EngineOptions, ShutdownReport};
+use http::Uri;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use crate::config::Config;
 use crate::http::api::{self, ApiContext};
 use crate::http::ingest::{self, BodyMemory, Ingest};
 use crate::http::metrics::Metrics;
+use crate::http::problem::Problem;
 use crate::http::rejections::RejectionLog;
 use crate::http::server::{self, Stop};
 
@@ -58,11 +60,17 @@ pub(super) async fn start(app: App) -> Result<Running, StartError> {
     let address = listener.local_addr().map_err(cannot_listen)?;
 
     let (router, mounted) = launch(plan).await?;
+    // Mounted in another application, what is not found is for that to say.
+    let router = router.fallback(not_found);
     let stop = Stop { drain: mounted.stopping.clone(), abort: CancellationToken::new() };
     let server = tokio::spawn(server::serve(listener, router, limits, stop.clone()));
     let store = mounted.opened.store.description();
     tracing::info!(%address, store = store.kind, durability = store.durability.as_str(), "listening");
     Ok(Running { address, mounted, stop, server })
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    Problem::not_found("nothing is served at this path").at(uri.path())
 }
 
 async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {

@@ -21,8 +21,8 @@ use axum::routing::{any, post};
 use becket_tasks::{Engine, Timestamp};
 use becket_webhooks::{Delivery, Source};
 use bytes::Bytes;
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 
 pub(crate) use self::memory::BodyMemory;
 
@@ -102,11 +102,15 @@ pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, metrics: &Metrics) 
             router = router.route(&format!("{path}/"), method.clone());
         }
     }
-    router
+    router.method_not_allowed_fallback(method_not_allowed)
 }
 
 async fn unknown() -> Problem {
     Problem::not_found("no source is received at this path")
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "webhooks are sent here with POST")
 }
 
 async fn receive(State(entry): State<Arc<Entry>>, request: Request) -> Response {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use becket::{Configured, background, inline};
+use becket::{Configured, TaskError, background, inline};
 use becket_webhooks::{Secrets, Source};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -55,6 +55,47 @@ async fn redelivered_webhook_is_answered_in_the_shape_of_the_first() {
     assert_eq!(world.post(Post::github("fork", "missed")).await.body["duplicate"], json!(null));
     let again = world.post(Post::github("fork", "missed")).await;
     assert_eq!(again.body, json!({"status": "MISS", "calls": {}, "duplicate": true}));
+}
+
+#[tokio::test]
+async fn redelivered_webhook_whose_tasks_are_gone_is_still_accepted() {
+    for handler in [in_background as fn(_) -> _, inlined] {
+        let (runs, handler) = counting(handler);
+        let world = World::start(app().on("push", handler)).await;
+        world.post(Post::github("push", "same")).await;
+        let task = world.tasks().await[0].id;
+        world.ended(task).await;
+        assert_eq!(world.running.client().purge(&[task]).await.unwrap(), [task]);
+
+        let again = world.post(Post::github("push", "same")).await;
+        assert_eq!(again.status, 202);
+        let expected = json!({"status": "ACCEPTED", "delivery_id": "same", "task_ids": [], "duplicate": true});
+        assert_eq!((again.body, runs.load(Ordering::SeqCst)), (expected, 1));
+    }
+}
+
+#[tokio::test]
+async fn redelivered_webhook_whose_inline_handler_failed_is_accepted_with_its_tasks() {
+    async fn broken() -> Result<(), TaskError> {
+        Err(TaskError::retry("broken"))
+    }
+    let world = World::start(app().on("push", inline(broken)).on("push", inline(|| async {}).named("fine"))).await;
+    assert_eq!(world.post(Post::github("push", "same")).await.status, 500);
+    let again = world.post(Post::github("push", "same")).await;
+    assert_eq!((again.status, &again.body["status"]), (202, &json!("ACCEPTED")));
+    assert_eq!((again.tasks().len(), &again.body["duplicate"]), (2, &json!(true)));
+}
+
+#[tokio::test]
+async fn calls_of_a_redelivered_webhook_are_those_of_inline_handlers() {
+    let (_, later) = counting(in_background);
+    let app = app().on("push", later).on("push", inline(|| async { "now" }).named("now"));
+    let world = World::start(app).await;
+    let first = world.post(Post::github("push", "same")).await;
+    world.ended(first.tasks()[0]).await;
+    let again = world.post(Post::github("push", "same")).await;
+    assert_eq!((again.status, &again.body["calls"]), (200, &json!({"now": "now"})));
+    assert_eq!(again.tasks().len(), 2);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use becket_webhooks::{Secrets, Source};
 
-use crate::world::{Post, SECRET, World, app, configured};
+use crate::world::{Answer, Post, SECRET, World, app, configured};
 
 async fn world() -> World {
     World::start(app().on("*", || async {})).await
@@ -41,7 +41,20 @@ async fn unknown_source_is_404_and_another_method_405() {
     let world = world().await;
     let answer = world.post(Post::github("push", "a-1").path("/webhooks/gitlab")).await;
     assert_eq!((answer.status, &answer.body["title"]), (404, &"Not Found".into()));
-    assert_eq!(reqwest::get(world.running.url("/webhooks/github")).await.unwrap().status(), 405);
+    let answer = Answer::of(reqwest::get(world.running.url("/webhooks/github")).await.unwrap()).await;
+    assert_eq!((answer.status, &answer.body["title"]), (405, &"Method Not Allowed".into()));
+    assert_eq!(answer.headers["allow"], "POST");
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn path_that_nothing_is_served_at_is_a_problem() {
+    let world = world().await;
+    for path in ["/nosuch", "/", "/webhooks"] {
+        let answer = Answer::of(reqwest::get(world.running.url(path)).await.unwrap()).await;
+        assert_eq!((answer.status, &answer.body["instance"]), (404, &path.into()));
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+    }
 }
 
 #[tokio::test]

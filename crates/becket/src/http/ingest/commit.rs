@@ -1,5 +1,6 @@
 //! From a delivery to its answer: route, commit, wait for inline handlers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,6 +33,7 @@ async fn committed(entry: &Entry, started: Instant, delivery: &Delivery) -> (Res
     let ingest = &*entry.ingest;
     let deadline = tokio::time::Instant::from_std(started) + ingest.limits.inline_deadline;
     let Routed { tasks, inline } = ingest.routes.route(delivery.source(), delivery.event(), delivery.action());
+    let wanted = !tasks.is_empty();
     let submission = submission(entry, delivery, tasks);
 
     let inserting = insert(ingest, submission, &inline);
@@ -43,9 +45,14 @@ async fn committed(entry: &Entry, started: Instant, delivery: &Delivery) -> (Res
 
     let delivery_id = delivery.delivery_id();
     if inserted.duplicate {
-        return (duplicate(ingest, delivery_id, &inserted, !inline.is_empty()).await, Answer::Duplicate);
+        let response = if wanted || !inserted.tasks.is_empty() {
+            duplicate(ingest, delivery_id, &inserted.tasks, &inline).await
+        } else {
+            answer::miss(true)
+        };
+        return (response, Answer::Duplicate);
     }
-    if inserted.tasks.is_empty() {
+    if !wanted {
         return (answer::miss(false), Answer::Miss);
     }
     if inline.is_empty() || running.len() < inline.len() {
@@ -101,27 +108,26 @@ fn unavailable(entry: &Entry, error: &dyn std::fmt::Display) -> (Response, Answe
     (answer::unavailable(), Answer::Unavailable)
 }
 
-/// The answer to a delivery that came before: that to the first, as far as it is known now.
-async fn duplicate(ingest: &Ingest, delivery_id: &str, first: &Inserted, inline: bool) -> Response {
-    if first.tasks.is_empty() {
-        return answer::miss(true);
+/// The answer to a delivery that came before: that to the first, as far as it is known now. `tasks` are those of the
+/// first that are still kept.
+async fn duplicate(ingest: &Ingest, delivery_id: &str, tasks: &[TaskId], inline: &[Arc<str>]) -> Response {
+    if !inline.is_empty()
+        && let Some(calls) = calls_of(ingest, tasks, inline).await
+    {
+        return answer::hit(&calls, tasks, true);
     }
-    if inline && let Some(calls) = calls_of(ingest, &first.tasks).await {
-        return answer::hit(&calls, &first.tasks, true);
-    }
-    answer::accepted(delivery_id, &first.tasks, true)
+    answer::accepted(delivery_id, tasks, true)
 }
 
-/// The results of tasks that have all ended; `None` while one has not, or the store cannot be asked.
-async fn calls_of(ingest: &Ingest, tasks: &[TaskId]) -> Option<Vec<Call>> {
-    let mut calls = Vec::new();
+/// The results of inline handlers; `None` unless each has ended well, is still kept, and the store can be asked.
+async fn calls_of(ingest: &Ingest, tasks: &[TaskId], inline: &[Arc<str>]) -> Option<Vec<Call>> {
+    let mut completed = BTreeMap::new();
     for task in tasks {
         let Some(detail) = ingest.engine.client().get(*task).await.ok()? else { continue };
-        match detail.task.state() {
-            State::Completed => calls.push(Call { kind: detail.task.kind, result: detail.result }),
-            state if !state.is_finished() => return None,
-            _ => {}
+        if detail.task.state() == State::Completed {
+            completed.insert(detail.task.kind, detail.result);
         }
     }
-    Some(calls)
+    let call = |kind: &Arc<str>| completed.remove(kind).map(|result| Call { kind: Arc::clone(kind), result });
+    inline.iter().map(call).collect()
 }

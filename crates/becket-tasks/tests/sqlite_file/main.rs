@@ -13,4 +13,5 @@ mod opening;
 mod shell;
 mod stress;
 mod window;
+mod workers;
 mod world;

@@ -29,6 +29,9 @@ pub(super) enum Change {
         number: WorkerNumber,
         name: Arc<str>,
     },
+    ForgetWorker {
+        number: WorkerNumber,
+    },
     Submission(SubmissionRow),
     Block(BlockRow),
     Task(TaskRow),

@@ -1,7 +1,7 @@
 //! What leaves the store: purged and outdated tasks, payloads and submissions that nothing needs, erased payloads.
 
 use super::block;
-use super::change::{BlockRow, Change, SubmissionRow};
+use super::change::{BlockRow, Change, SubmissionRow, WorkerNumber};
 use super::outdated::Outdated;
 use super::rows::submission_id;
 use super::writer::{Round, Writer};
@@ -64,7 +64,19 @@ impl Writer {
         pruned.submissions = self.forget_outdated(round, &submissions, oldest_kept)?;
         self.drop_payloads(round, &bereft)?;
         self.forget_keys(round)?;
+        self.forget_workers(round, &outdated.workers)?;
         Ok(pruned)
+    }
+
+    /// Removes the names that no row referred to when a reader looked, unless a row may by now.
+    fn forget_workers(&mut self, round: &mut Round, unused: &[WorkerNumber]) -> Result<()> {
+        for number in unused {
+            if self.workers.is_unused(*number) {
+                self.apply(round, &Change::ForgetWorker { number: *number })?;
+                self.workers.forget(*number);
+            }
+        }
+        Ok(())
     }
 
     /// Removes the keys of submissions that are all gone.

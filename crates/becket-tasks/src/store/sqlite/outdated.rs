@@ -7,6 +7,7 @@
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
+use super::change::WorkerNumber;
 use super::command::Command;
 use super::failure::failed;
 use super::rows::{place, sql, submission_id, unsigned};
@@ -20,6 +21,8 @@ use crate::time::Timestamp;
 const FOUND_MAX: usize = 2_000;
 /// How much of each kind the writer removes at once; some 20 µs for each task with its submission.
 const SLICE: usize = 250;
+/// So many of the latest names of workers are kept, also when no attempt tells of them.
+const WORKERS_KEPT: i64 = 1_000;
 /// Ids are as old as what they name, but for a clock that was set back: by up to this long, what is old is found.
 const CLOCK_SET_BACK: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
 
@@ -30,6 +33,8 @@ pub(super) struct Outdated {
     pub(super) tasks: Vec<(TaskId, Timestamp)>,
     pub(super) submissions: Vec<SubmissionId>,
     pub(super) results: Vec<TaskId>,
+    /// Names of workers that no row refers to.
+    pub(super) workers: Vec<WorkerNumber>,
     pub(super) more: bool,
 }
 
@@ -57,11 +62,12 @@ impl SqliteStore {
 impl Outdated {
     /// In slices that do not keep the writer for long; at least one.
     fn slices(self) -> impl Iterator<Item = Self> {
-        let longest = self.tasks.len().max(self.submissions.len()).max(self.results.len());
+        let longest = self.tasks.len().max(self.submissions.len()).max(self.results.len()).max(self.workers.len());
         (0..longest.div_ceil(SLICE).max(1)).map(move |number| Self {
             tasks: nth_slice(&self.tasks, number),
             submissions: nth_slice(&self.submissions, number),
             results: nth_slice(&self.results, number),
+            workers: nth_slice(&self.workers, number),
             more: false,
         })
     }
@@ -81,6 +87,7 @@ fn search(connection: &Connection, retention: Retention, now: Timestamp) -> Resu
     // The submissions of these tasks go with them; others can wait until no tasks are left to be removed.
     if !outdated.more {
         outdated.submissions = submissions(connection, oldest_kept, &mut outdated.more)?;
+        outdated.workers = workers(connection)?;
     }
     Ok(outdated)
 }
@@ -127,6 +134,22 @@ fn submissions(connection: &Connection, oldest_kept: Timestamp, more: &mut bool)
     );
     let submissions = found(connection, &without_tasks, oldest_kept.as_millis(), FOUND_MAX, more)?;
     Ok(submissions.into_iter().map(|(id, _)| submission_id(sql(id))).collect())
+}
+
+/// Each process has a worker name of its own. The latest are kept; of the others, those that no attempt tells of go. The
+/// search walks all tasks, so it waits until many names have come together.
+fn workers(connection: &Connection) -> Result<Vec<WorkerNumber>> {
+    let names: i64 = connection.query_row("SELECT count(*) FROM workers", [], |row| row.get(0)).map_err(failed)?;
+    if names <= 2 * WORKERS_KEPT {
+        return Ok(Vec::new());
+    }
+    let unused = "SELECT number FROM workers \
+         WHERE number <= (SELECT number FROM workers ORDER BY number DESC LIMIT 1 OFFSET ?1) \
+         AND number NOT IN (SELECT worker FROM tasks WHERE worker IS NOT NULL UNION SELECT worker FROM attempts) \
+         ORDER BY number LIMIT ?2";
+    let mut query = connection.prepare(unused).map_err(failed)?;
+    let rows = query.query_map(params![WORKERS_KEPT, FOUND_MAX], |row| row.get(0)).map_err(failed)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(failed)
 }
 
 /// Whatever is older than `time` has a smaller id than this, so that the search need not walk what is new.

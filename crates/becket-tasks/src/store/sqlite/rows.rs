@@ -84,6 +84,7 @@ impl Rows {
             Change::Worker { number, name } => {
                 self.execute("INSERT INTO workers VALUES (?1, ?2)", params![number, name])
             }
+            Change::ForgetWorker { number } => self.execute("DELETE FROM workers WHERE number = ?1", [number]),
             Change::Submission(row) => self.insert_submission(row),
             Change::Block(row) => self.insert_block(row),
             Change::Task(row) => self.insert_task(row),

@@ -30,7 +30,7 @@ impl Writer {
     }
 
     pub(super) fn worker(&mut self, round: &mut Round, worker: &WorkerId) -> Result<WorkerNumber> {
-        if let Some(number) = self.workers.number(worker.as_str()) {
+        if let Some(number) = self.workers.number_to_use(worker.as_str()) {
             return Ok(number);
         }
         let name: Arc<str> = worker.as_str().into();

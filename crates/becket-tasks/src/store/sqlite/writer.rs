@@ -349,7 +349,7 @@ impl Writer {
     pub(super) fn reload(&mut self) -> Result<()> {
         let lease_until = self.clock.elapsed().after(LEASE_AFTER_FAILURE);
         self.kinds = Names::new(self.rows.names("kinds")?);
-        self.workers = Names::new(self.rows.names("workers")?);
+        self.workers.reload(self.rows.names("workers")?);
         let mut schedule = Schedule::new(self.rows.levels()?);
         for (ready, worker) in self.rows.running()? {
             let known = self.schedule.running(ready.id).filter(|known| known.ready == ready);

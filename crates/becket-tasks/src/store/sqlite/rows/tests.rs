@@ -62,6 +62,8 @@ fn changes() -> Vec<Change> {
     vec![
         Change::Kind { number: 1, name: "work".into() },
         Change::Worker { number: 1, name: "w".into() },
+        Change::Worker { number: 2, name: "gone".into() },
+        Change::ForgetWorker { number: 2 },
         submission(10, 0),
         submission(20, 5),
         submission(25, 10),
@@ -130,6 +132,7 @@ const fn name(change: &Change) -> &'static str {
     match change {
         Change::Kind { .. } => "kind",
         Change::Worker { .. } => "worker",
+        Change::ForgetWorker { .. } => "forget worker",
         Change::Submission(_) => "submission",
         Change::Block(_) => "block",
         Change::Task(_) => "task",
@@ -153,7 +156,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 18, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 19, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

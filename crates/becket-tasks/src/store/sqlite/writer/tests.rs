@@ -348,3 +348,21 @@ fn keys_that_could_not_be_forgotten_are_still_recognised() {
     assert_eq!(prune(&mut world).unwrap().submissions, 65_536);
     assert!(!world.is_known(0));
 }
+
+#[test]
+fn worker_that_came_back_before_its_name_was_forgotten_keeps_it() {
+    let mut world = world();
+    world.on_connection("INSERT INTO workers VALUES (1, 'w'), (2, 'other')");
+    world.writer.reload().unwrap();
+    // A reader found that no row refers to either; then one of them claims, and a commit fails.
+    world.add(NewTask::new("a"));
+    assert_eq!(world.claim_now("a").len(), 1);
+    world.break_commits();
+    assert!(world.ask(insert("a")).is_err());
+    world.mend_commits();
+    let outdated = Outdated { workers: vec![1, 2], ..Outdated::default() };
+    let retention = Retention { age: SEC, finished_max: 0 };
+    world.ask(|reply| Command::Prune(retention, outdated, reply)).unwrap();
+    assert_eq!(world.writer.rows.names("workers").unwrap(), [(1, "w".into())]);
+    assert_eq!(world.writer.workers.number("other"), None, "it gets a new number when it comes back, too");
+}

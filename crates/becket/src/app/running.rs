@@ -19,7 +19,7 @@ use super::store::Opened;
 use super::{App, StartError};
 use crate::config::Config;
 use crate::http::api::{self, ApiContext};
-use crate::http::ingest::{self, BodyMemory, Ingest};
+use crate::http::ingest::{self, BodyMemory, Ingest, Outage};
 use crate::http::metrics::Metrics;
 use crate::http::problem::Problem;
 use crate::http::rejections::RejectionLog;
@@ -97,7 +97,7 @@ async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
     // The largest body must be able to pass alone.
     let largest = sources.iter().map(|one| one.source.body_limit()).max().unwrap_or_default();
     let memory = BodyMemory::new(config.server.body_memory.max(largest));
-    let ingest = Ingest { engine: engine.clone(), routes, rejections, limits, memory };
+    let ingest = Ingest { engine: engine.clone(), routes, rejections, limits, memory, outage: Outage::default() };
     let router = ingest::router(ingest, sources, &metrics).merge(api::router(api));
     Ok((router, Mounted { engine, opened, grace: config.server.shutdown_grace, stopping }))
 }

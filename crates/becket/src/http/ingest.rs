@@ -8,6 +8,7 @@
 mod body;
 mod commit;
 mod memory;
+mod pace;
 mod refuse;
 
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +26,9 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
 pub(crate) use self::memory::BodyMemory;
+pub(crate) use self::pace::Outage;
 
+use self::pace::Refusals;
 use self::refuse::Refusal;
 use super::metrics::{Metrics, SourceMetrics};
 use super::problem::Problem;
@@ -42,6 +45,7 @@ pub(crate) struct Ingest {
     pub(crate) rejections: Arc<RejectionLog>,
     pub(crate) limits: Limits,
     pub(crate) memory: BodyMemory,
+    pub(crate) outage: Outage,
 }
 
 /// How long things may take.
@@ -75,6 +79,7 @@ struct Entry {
     source: Source,
     name: Arc<str>,
     metrics: SourceMetrics,
+    refusals: Refusals,
 }
 
 /// What is known of who sent a request, verified or not.
@@ -93,7 +98,8 @@ pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, metrics: &Metrics) 
         let paths: Vec<String> = received.paths().collect();
         let name: Arc<str> = received.source.name().into();
         let metrics = metrics.source(&name, received.source.secret_count());
-        let entry = Arc::new(Entry { ingest: Arc::clone(&ingest), source: received.source, name, metrics });
+        let (ingest, refusals) = (Arc::clone(&ingest), Refusals::default());
+        let entry = Arc::new(Entry { ingest, source: received.source, name, metrics, refusals });
         let method = post(receive).with_state(entry);
         for path in paths {
             if !path.is_empty() {

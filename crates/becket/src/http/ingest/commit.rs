@@ -43,6 +43,9 @@ async fn committed(entry: &Entry, started: Instant, delivery: &Delivery) -> (Res
         Err(_) => return unavailable(entry, &"the store did not answer in time"),
     };
 
+    if let Some(refused) = ingest.outage.kept() {
+        tracing::info!(refused, "deliveries are kept again");
+    }
     let delivery_id = delivery.delivery_id();
     if inserted.duplicate {
         let response = if wanted || !inserted.tasks.is_empty() {
@@ -104,7 +107,9 @@ async fn insert(
 }
 
 fn unavailable(entry: &Entry, error: &dyn std::fmt::Display) -> (Response, Answer) {
-    tracing::error!(source = &*entry.name, "a delivery could not be kept: {error}");
+    if entry.ingest.outage.refused(Instant::now()) {
+        tracing::error!(source = &*entry.name, "deliveries cannot be kept, and are refused: {error}");
+    }
     (answer::unavailable(), Answer::Unavailable)
 }
 

@@ -1,5 +1,7 @@
 //! Refusing a request: little for the sender, everything for the operator.
 
+use std::time::Instant;
+
 use axum::response::{IntoResponse, Response};
 use becket_webhooks::Rejection;
 use http::StatusCode;
@@ -85,13 +87,23 @@ impl Refusal {
     }
 }
 
-/// Counts, logs and keeps a refusal, and answers its sender.
+/// Counts, logs (not more often than is useful) and keeps a refusal, and answers its sender.
 pub(super) fn refuse(entry: &Entry, arrival: &Arrival<'_>, refusal: &Refusal) -> Response {
     let (status, reason, explanation) = (refusal.status(), refusal.reason(), refusal.explanation());
     let source = &*entry.name;
     entry.metrics.rejected(status, reason);
-    let remote = arrival.remote.map(tracing::field::display);
-    tracing::warn!(source, status = status.as_u16(), reason, remote, "refused a request: {explanation}");
+    if let Some(untold) = entry.refusals.note(reason, Instant::now()) {
+        let remote = arrival.remote.map(tracing::field::display);
+        let not_logged = (untold > 0).then_some(untold);
+        tracing::warn!(
+            source,
+            status = status.as_u16(),
+            reason,
+            remote,
+            not_logged,
+            "refused a request: {explanation}"
+        );
+    }
 
     let at = entry.now();
     let mut rejection =

@@ -90,8 +90,8 @@ pub struct Server {
     pub body_timeout: Duration,
     /// The largest body, in bytes, for sources that set no limit of their own.
     pub body_limit: usize,
-    /// What the bodies of all requests being received may take together, in bytes. Bodies up to 64 KiB are not counted,
-    /// and the largest body that a source takes always passes alone.
+    /// What the bodies of all requests being received may take together, in bytes. Bodies up to 64 KiB over HTTP/1 are
+    /// not counted, and the largest body that a source takes always passes alone.
     pub body_memory: usize,
     /// How long running tasks may go on after a request to stop.
     pub shutdown_grace: Duration,

@@ -121,12 +121,12 @@ async fn method_not_allowed() -> Problem {
 
 async fn receive(State(entry): State<Arc<Entry>>, request: Request) -> Response {
     let started = Instant::now();
-    let (Parts { headers, extensions, .. }, body) = request.into_parts();
+    let (Parts { headers, extensions, version, .. }, body) = request.into_parts();
     let remote = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let arrival = Arrival { remote, headers: &headers };
 
     let (limit, timeout) = (entry.source.body_limit(), entry.ingest.limits.body_timeout);
-    let verified = match body::read(body, limit, timeout, &entry.ingest.memory).await {
+    let verified = match body::read(body, limit, timeout, entry.ingest.memory.room(version)).await {
         Ok((body, room)) => entry.verify(&headers, body).await.map(|delivery| (delivery, room)),
         Err(refusal) => Err(refusal),
     };

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 
-use super::memory::{BodyMemory, Room, UNCOUNTED_BYTES_MAX};
+use super::memory::{Room, UNCOUNTED_BYTES_MAX};
 use super::refuse::Refusal;
 
 /// How much of a refused body is read and thrown away. A sender whose rest is smaller can write it to the end before it
@@ -26,14 +26,14 @@ pub(super) async fn read(
     body: Body,
     limit: usize,
     timeout: Duration,
-    memory: &BodyMemory,
+    room: Room<'_>,
 ) -> Result<(Bytes, Room<'_>), Refusal> {
     let declared = body.size_hint().lower();
     if usize::try_from(declared).unwrap_or(usize::MAX) > limit {
         discard(body);
         return Err(Refusal::TooLarge { limit, size: declared });
     }
-    tokio::time::timeout(timeout, collect(body, limit, memory.room())).await.map_err(|_| Refusal::Timeout)?
+    tokio::time::timeout(timeout, collect(body, limit, room)).await.map_err(|_| Refusal::Timeout)?
 }
 
 async fn collect(mut body: Body, limit: usize, mut room: Room<'_>) -> Result<(Bytes, Room<'_>), Refusal> {
@@ -97,7 +97,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::{StreamExt as _, stream};
+    use http::Version;
 
+    use super::super::memory::BodyMemory;
     use super::*;
 
     const MIB: usize = 1024 * 1024;
@@ -110,7 +112,7 @@ mod tests {
     }
 
     async fn read(body: Body, limit: usize, timeout: Duration) -> Result<Bytes, Refusal> {
-        super::read(body, limit, timeout, &BodyMemory::new(0)).await.map(|(body, _)| body)
+        super::read(body, limit, timeout, BodyMemory::new(0).room(Version::HTTP_11)).await.map(|(body, _)| body)
     }
 
     #[tokio::test]
@@ -148,22 +150,28 @@ mod tests {
     #[tokio::test]
     async fn large_bodies_share_what_memory_there_is() {
         let memory = BodyMemory::new(MIB);
-        let (body, room) = super::read(large(MIB / 2 + 16), MIB, HOUR, &memory).await.unwrap();
+        let (body, room) = super::read(large(MIB / 2 + 16), MIB, HOUR, memory.room(Version::HTTP_11)).await.unwrap();
         assert_eq!(body.len(), MIB / 2 + 16);
-        let refused = super::read(large(MIB / 2 + 16), MIB, HOUR, &memory).await.unwrap_err();
+        let refused = super::read(large(MIB / 2 + 16), MIB, HOUR, memory.room(Version::HTTP_11)).await.unwrap_err();
         assert!(matches!(refused, Refusal::NoRoom), "{refused:?}");
-        let (small, _) = super::read(large(64 * 1024), MIB, HOUR, &memory).await.unwrap();
+        let (small, _) = super::read(large(64 * 1024), MIB, HOUR, memory.room(Version::HTTP_11)).await.unwrap();
         assert_eq!(small.len(), 64 * 1024, "a small body passes whatever others take");
         drop(room);
-        assert!(super::read(large(MIB), MIB, HOUR, &memory).await.is_ok(), "the largest body passes alone");
+        assert!(
+            super::read(large(MIB), MIB, HOUR, memory.room(Version::HTTP_11)).await.is_ok(),
+            "the largest body passes alone"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn body_that_is_given_up_gives_its_room_back() {
         let memory = BodyMemory::new(MIB);
         let most = stream::iter([Ok::<_, Infallible>(Bytes::from(vec![b'x'; MIB]))]).chain(stream::pending());
-        assert!(matches!(super::read(Body::from_stream(most), MIB, HOUR, &memory).await, Err(Refusal::Timeout)));
-        assert!(super::read(large(MIB), MIB, HOUR, &memory).await.is_ok());
+        assert!(matches!(
+            super::read(Body::from_stream(most), MIB, HOUR, memory.room(Version::HTTP_11)).await,
+            Err(Refusal::Timeout)
+        ));
+        assert!(super::read(large(MIB), MIB, HOUR, memory.room(Version::HTTP_11)).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -176,7 +184,9 @@ mod tests {
                 Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 1024]))
             }));
             let memory = BodyMemory::new(MIB);
-            let refused = super::read(Body::from_stream(pieces), MIB - 1024, HOUR, &memory).await.unwrap_err();
+            let refused = super::read(Body::from_stream(pieces), MIB - 1024, HOUR, memory.room(Version::HTTP_11))
+                .await
+                .unwrap_err();
             assert!(matches!(refused, Refusal::TooLarge { .. }), "{refused:?}");
             tokio::time::sleep(2 * LINGER).await; // The clock is stopped: this only lets the other task run.
             assert_eq!(sent.load(Ordering::Relaxed), MIB + discarded);

@@ -1,11 +1,13 @@
 //! How much memory the bodies of all requests together may take.
 //!
 //! Whoever can open a connection can send most of a large body and then wait, unverified as they are. So large bodies
-//! share one budget, and a sender for whose body there is no room is asked to come again. Small bodies are not counted:
-//! the limit on connections bounds them, and most requests need not touch what all share.
+//! share one budget, and a sender for whose body there is no room is asked to come again. Small bodies of
+//! HTTP/1 are not counted: the limit on connections bounds them, and most requests need not touch what all share. An
+//! HTTP/2 connection carries many requests at once, so all of theirs are.
 
 use std::sync::Arc;
 
+use http::Version;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bodies up to this size are not counted.
@@ -26,8 +28,9 @@ impl BodyMemory {
     }
 
     /// Room for one body, of no size yet.
-    pub(super) fn room(&self) -> Room<'_> {
-        Room { memory: self, held: None }
+    pub(super) fn room(&self, version: Version) -> Room<'_> {
+        let uncounted = if version < Version::HTTP_2 { UNCOUNTED_BYTES_MAX } else { 0 };
+        Room { memory: self, uncounted, held: None }
     }
 }
 
@@ -35,6 +38,7 @@ impl BodyMemory {
 #[derive(Debug)]
 pub(super) struct Room<'a> {
     memory: &'a BodyMemory,
+    uncounted: usize,
     held: Option<OwnedSemaphorePermit>,
 }
 
@@ -42,7 +46,7 @@ impl Room<'_> {
     /// Makes the room as large as `bytes`; says whether it could. Does not wait: a sender that waits holds on to what
     /// others wait for.
     pub(super) fn grow(&mut self, bytes: usize) -> bool {
-        if bytes <= UNCOUNTED_BYTES_MAX {
+        if bytes <= self.uncounted {
             return true;
         }
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
@@ -66,7 +70,7 @@ mod tests {
     #[test]
     fn rooms_share_the_budget_and_give_it_back() {
         let memory = BodyMemory::new(MIB);
-        let (mut first, mut second) = (memory.room(), memory.room());
+        let (mut first, mut second) = (memory.room(Version::HTTP_11), memory.room(Version::HTTP_2));
         assert!(first.grow(MIB / 2) && first.grow(MIB / 4) && second.grow(MIB / 2));
         assert!(!first.grow(MIB / 2 + 1));
         drop(second);
@@ -75,9 +79,11 @@ mod tests {
     }
 
     #[test]
-    fn small_body_needs_no_room() {
+    fn small_body_needs_no_room_unless_many_share_a_connection() {
         let memory = BodyMemory::new(0);
-        assert!(memory.room().grow(UNCOUNTED_BYTES_MAX));
-        assert!(!memory.room().grow(UNCOUNTED_BYTES_MAX + 1));
+        assert!(memory.room(Version::HTTP_11).grow(UNCOUNTED_BYTES_MAX));
+        assert!(!memory.room(Version::HTTP_11).grow(UNCOUNTED_BYTES_MAX + 1));
+        assert!(memory.room(Version::HTTP_2).grow(0));
+        assert!(!memory.room(Version::HTTP_2).grow(1));
     }
 }

@@ -27,7 +27,7 @@ use self::view::View;
 use crate::api::Api;
 use crate::cli::DemoArgs;
 use crate::output;
-use crate::signals::Signals;
+use becket::Signals;
 
 /// How often the live view is renewed.
 const REFRESH: Duration = Duration::from_millis(100);

@@ -20,7 +20,6 @@ mod samples;
 mod send;
 mod sender;
 mod serve;
-mod signals;
 mod sse;
 mod tasks;
 

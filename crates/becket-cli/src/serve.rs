@@ -7,8 +7,8 @@ use becket::config::{Config, Loaded};
 use serde_json::json;
 
 use crate::cli::ServeArgs;
-use crate::signals::Signals;
 use crate::{config, logging, output};
+use becket::Signals;
 
 /// Runs `becket serve`.
 ///

@@ -6,7 +6,7 @@ use std::io;
 ///
 /// Made before the server says that it is ready, so that no signal is missed.
 #[derive(Debug)]
-pub(crate) struct Signals {
+pub struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -22,7 +22,7 @@ const FILE_TOO_LARGE: i32 = 25;
 impl Signals {
     /// # Errors
     /// The system gives no more handlers.
-    pub(crate) fn listen() -> io::Result<Self> {
+    pub fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
         let _handler = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
@@ -30,7 +30,7 @@ impl Signals {
     }
 
     /// Waits for the next one; answers its name.
-    pub(crate) async fn next(&mut self) -> &'static str {
+    pub async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
@@ -42,12 +42,12 @@ impl Signals {
 impl Signals {
     /// # Errors
     /// None on this system.
-    pub(crate) fn listen() -> io::Result<Self> {
+    pub fn listen() -> io::Result<Self> {
         Ok(Self {})
     }
 
     /// Waits for the next one; answers its name.
-    pub(crate) async fn next(&mut self) -> &'static str {
+    pub async fn next(&mut self) -> &'static str {
         // Without a console there is nothing to wait for.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -95,7 +95,7 @@ macro_rules! store_conformance {
                 success_clears_the_error_of_earlier_attempts,
                 every_attempt_is_kept,
                 overlong_errors_and_reasons_lose_their_end,
-                finish_from_a_lost_lease_changes_nothing,
+                g4_finish_from_a_lost_lease_changes_nothing,
                 second_finish_changes_nothing,
                 finishes_are_answered_in_order_and_independently,
             },

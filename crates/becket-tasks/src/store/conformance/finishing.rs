@@ -156,7 +156,7 @@ pub async fn overlong_errors_and_reasons_lose_their_end(factory: &dyn Factory) {
 }
 
 /// G4: reclaimed, and then also while another attempt runs; by every kind of end.
-pub async fn finish_from_a_lost_lease_changes_nothing(factory: &dyn Factory) {
+pub async fn g4_finish_from_a_lost_lease_changes_nothing(factory: &dyn Factory) {
     let world = World::new(factory).await;
     let park = End::Park { due: Due::Now, reason: "x".into() };
     let ends = [completed_with("late", HOUR), retry_after(SEC), give_up(), park, End::Release];

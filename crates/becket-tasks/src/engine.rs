@@ -3,6 +3,7 @@
 //! This is the door to the private module `worker`: it holds what a program sets, calls and reads. How tasks are claimed,
 //! run and ended is said there.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub struct EngineOptions {
     pub cancel_grace: Duration,
     /// How often expired leases are reclaimed and old tasks pruned. Default: 10 s.
     pub maintenance: Duration,
+    /// How many turns a tenant gets where others get one. Default: one each.
+    pub weights: HashMap<Arc<str>, u32>,
     /// How long what is over is kept. Default: 7 days, and 1,000,000 finished tasks.
     pub retention: Retention,
     /// A handler that returns more bytes than this fails. Default: 1 MiB.
@@ -62,6 +65,7 @@ impl Default for EngineOptions {
             lease: Duration::from_secs(30),
             cancel_grace: Duration::from_secs(1),
             maintenance: Duration::from_secs(10),
+            weights: HashMap::new(),
             retention: Retention { age: Duration::from_secs(7 * 24 * 3_600), finished_max: 1_000_000 },
             result_bytes_max: 1 << 20,
             worker: None,

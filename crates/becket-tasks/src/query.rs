@@ -101,6 +101,21 @@ pub struct SubmissionInfo {
     pub tasks: Vec<TaskId>,
 }
 
+/// What a task waits for, and what waits for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Family {
+    /// The tasks that had to end before it, those that are not kept any more included, in the order of their ids.
+    pub parents: Vec<TaskId>,
+    /// The tasks that wait or waited for it and are still kept, in the order of their ids; at most
+    /// [`Family::CHILDREN_MAX`].
+    pub children: Vec<TaskId>,
+}
+
+impl Family {
+    /// How many children are told.
+    pub const CHILDREN_MAX: usize = 1_000;
+}
+
 /// What a submission carried.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload {

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::TaskContext;
+use crate::order::Limits;
 use crate::retry::{RetryPolicy, TaskError};
 use crate::submission::NewTask;
 use crate::task::Claimed;
@@ -121,6 +122,12 @@ impl Registry {
         self.entries.get(kind)
     }
 
+    /// The limits of those kinds that have some.
+    pub(crate) fn limits(&self) -> HashMap<Arc<str>, Limits> {
+        let limited = self.entries.iter().filter(|(_, entry)| !entry.policy.limits.is_none());
+        limited.map(|(kind, entry)| (Arc::clone(kind), entry.policy.limits)).collect()
+    }
+
     pub(crate) fn policies(&self) -> HashMap<Arc<str>, Policy> {
         self.entries.iter().map(|(kind, entry)| (Arc::clone(kind), entry.policy.clone())).collect()
     }
@@ -156,6 +163,8 @@ pub struct Policy {
     pub priority: i8,
     /// How long a result is kept. Default: 24 hours.
     pub result_ttl: Duration,
+    /// How many run at once and start in a time, over all processes that share the store. Default: no limits.
+    pub limits: Limits,
 }
 
 impl Default for Policy {
@@ -165,6 +174,7 @@ impl Default for Policy {
             retry: RetryPolicy::never(),
             priority: 0,
             result_ttl: Duration::from_secs(24 * 3_600),
+            limits: Limits::default(),
         }
     }
 }

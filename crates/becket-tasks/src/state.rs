@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
+    /// Accepted, and to be queued once the tasks that it waits for, its parents, have ended.
+    Waiting,
     /// Accepted, and to be run when its time has come.
     Queued,
     /// Claimed by a worker that holds a lease.
@@ -30,8 +32,8 @@ pub enum State {
 
 impl State {
     /// All states, in the order in which a task usually meets them.
-    pub const ALL: [Self; 6] =
-        [Self::Queued, Self::Running, Self::Retrying, Self::Completed, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 7] =
+        [Self::Waiting, Self::Queued, Self::Running, Self::Retrying, Self::Completed, Self::Failed, Self::Cancelled];
 
     /// Whether work is over: nothing but a requeue leaves this state.
     #[must_use]
@@ -49,6 +51,7 @@ impl State {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Waiting => "waiting",
             Self::Queued => "queued",
             Self::Running => "running",
             Self::Retrying => "retrying",
@@ -67,7 +70,7 @@ impl fmt::Display for State {
 
 /// A word names no state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a state; states are queued, running, retrying, completed, failed and cancelled")]
+#[error("`{0}` is not a state; states are waiting, queued, running, retrying, completed, failed and cancelled")]
 pub struct ParseStateError(String);
 
 impl FromStr for State {
@@ -76,6 +79,7 @@ impl FromStr for State {
     /// Reads a state's word, or one of the older names `pending` (queued) and `processing` (running).
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         match word {
+            "waiting" => Ok(Self::Waiting),
             "queued" | "pending" => Ok(Self::Queued),
             "running" | "processing" => Ok(Self::Running),
             "retrying" => Ok(Self::Retrying),
@@ -111,6 +115,12 @@ impl Standing {
         Self { state: State::Queued, attempt: 0, spared: 0, max_attempts: max_attempts.max(1), run_at }
     }
 
+    /// A new task's standing that waits for its parents.
+    #[must_use]
+    pub fn waiting(max_attempts: u32, run_at: Timestamp) -> Self {
+        Self { state: State::Waiting, ..Self::queued(max_attempts, run_at) }
+    }
+
     /// How many attempts are held against the task, a running one included.
     #[must_use]
     pub const fn attempts_counted(&self) -> u32 {
@@ -135,6 +145,8 @@ pub const CRASHES_MIN: u32 = 3;
 /// What happened to a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// All that it waits for has ended: `waiting` → `queued`, due at its time or now, whichever is later.
+    ParentsEnded,
     /// A worker claims it: `queued`, `retrying` → `running`. The attempt counts from here.
     Claimed,
     /// Attempt `attempt` ended well: `running` → `completed`.
@@ -174,7 +186,8 @@ pub enum Event {
     },
     /// Somebody cancels it: any unfinished state → `cancelled`.
     Cancelled,
-    /// Somebody runs it again from the start: any state but `running` → `queued`; earlier attempts are forgiven.
+    /// Somebody runs it again from the start: any state but `waiting` and `running` → `queued`; earlier attempts are
+    /// forgiven.
     Requeued,
 }
 
@@ -199,6 +212,8 @@ pub enum Refused {
 pub fn transition(from: Standing, event: Event, now: Timestamp) -> Result<Standing, Refused> {
     let to = |state: State, run_at: Timestamp| Standing { state, run_at, ..from };
     match event {
+        Event::ParentsEnded if from.state == State::Waiting => Ok(to(State::Queued, from.run_at.max(now))),
+        Event::ParentsEnded => Err(Refused::WrongState(from.state)),
         Event::Claimed if from.state.is_claimable() => {
             Ok(Standing { attempt: from.attempt.saturating_add(1), ..to(State::Running, from.run_at) })
         }
@@ -215,7 +230,9 @@ pub fn transition(from: Standing, event: Event, now: Timestamp) -> Result<Standi
         Event::Released { attempt } => held(from, attempt).map(|()| spare(to(State::Queued, from.run_at))),
         Event::Cancelled if from.state.is_finished() => Err(Refused::WrongState(from.state)),
         Event::Cancelled => Ok(to(State::Cancelled, from.run_at)),
-        Event::Requeued if from.state == State::Running => Err(Refused::WrongState(from.state)),
+        Event::Requeued if matches!(from.state, State::Waiting | State::Running) => {
+            Err(Refused::WrongState(from.state))
+        }
         Event::Requeued => Ok(Standing { spared: from.attempt, ..to(State::Queued, now) }),
     }
 }
@@ -261,8 +278,9 @@ mod tests {
     }
 
     /// Every event about attempt `attempt`, with its name in the documentation.
-    fn events(attempt: u32) -> [(&'static str, Event); 9] {
+    fn events(attempt: u32) -> [(&'static str, Event); 10] {
         [
+            ("parents_ended", Event::ParentsEnded),
             ("claimed", Event::Claimed),
             ("succeeded", Event::Succeeded { attempt }),
             ("erred", Event::Erred { attempt, retry_at: LATER }),
@@ -336,7 +354,11 @@ mod tests {
         let waiting = fourth_attempt(State::Retrying, false);
         let last = fourth_attempt(State::Running, true);
         let attempt = 4;
+        let parents = Standing { state: State::Waiting, ..waiting };
+        let later = Standing { run_at: LATER, ..parents };
         let cases = [
+            (parents, Event::ParentsEnded, Standing { state: State::Queued, run_at: NOW, ..parents }),
+            (later, Event::ParentsEnded, Standing { state: State::Queued, ..later }),
             (waiting, Event::Claimed, Standing { state: State::Running, attempt: 5, ..waiting }),
             (from, Event::Succeeded { attempt }, Standing { state: State::Completed, ..from }),
             (
@@ -412,18 +434,19 @@ mod tests {
         for state in State::ALL {
             assert_eq!(state.to_string().parse(), Ok(state));
             assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{state}\""));
-            assert_eq!(state.is_finished(), !state.is_claimable() && state != State::Running);
+            let is_under_way = state.is_claimable() || matches!(state, State::Waiting | State::Running);
+            assert_eq!(state.is_finished(), !is_under_way);
         }
         assert_eq!("pending".parse(), Ok(State::Queued));
         assert_eq!("processing".parse(), Ok(State::Running));
         let error = "done".parse::<State>().unwrap_err();
-        assert!(error.to_string().contains("states are queued, running"), "{error}");
+        assert!(error.to_string().contains("states are waiting, queued, running"), "{error}");
     }
 
     /// Any event, about an attempt at or near the running one.
     fn any_event() -> impl Strategy<Value = Event> {
         let time = (0..10_000_i64).prop_map(Timestamp::from_millis);
-        (0..9_usize, 0..8_u32, time).prop_map(|(place, attempt, time)| match events(attempt)[place].1 {
+        (0..10_usize, 0..8_u32, time).prop_map(|(place, attempt, time)| match events(attempt)[place].1 {
             Event::Erred { attempt, .. } => Event::Erred { attempt, retry_at: time },
             Event::Parked { attempt, .. } => Event::Parked { attempt, until: time },
             event => event,
@@ -432,7 +455,7 @@ mod tests {
 
     const fn attempt_of(event: Event) -> Option<u32> {
         match event {
-            Event::Claimed | Event::Cancelled | Event::Requeued => None,
+            Event::ParentsEnded | Event::Claimed | Event::Cancelled | Event::Requeued => None,
             Event::Succeeded { attempt }
             | Event::Erred { attempt, .. }
             | Event::GaveUp { attempt }

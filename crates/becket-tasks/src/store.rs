@@ -10,7 +10,10 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod ending;
+pub mod fair;
 pub mod memory;
+pub mod parents;
+pub mod rate;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -24,7 +27,10 @@ use crate::error::Result;
 use crate::events::Events;
 use crate::id::{SubmissionId, TaskId};
 use crate::measure::CommitMeasures;
-use crate::query::{Counts, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter};
+use crate::order::{Rules, Scope};
+use crate::query::{
+    Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
+};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
 use crate::time::Clock;
@@ -42,20 +48,26 @@ pub struct Claim {
     pub lease: Duration,
     /// How long to wait for something to become due; [`Duration::ZERO`] asks once.
     pub wait: Duration,
+    /// Limits and weights. Processes that share a store should have the same.
+    pub rules: Arc<Rules>,
 }
 
 /// Keeps submissions and tasks durable, and hands tasks out.
 ///
 /// Object-safe: programs hold an `Arc<dyn Store>`.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// Accepts submissions, each wholly or not at all: new tasks are `queued`, or `running` where [`NewTask::start`]
-    /// asks for it. Answers in the order given, once the commit is durable.
+    /// Accepts submissions, each wholly or not at all: new tasks are `queued`, `waiting` where [`NewTask::after`] names
+    /// unfinished tasks, or `running` where [`NewTask::start`] asks for it. Answers in the order given, once the commit is
+    /// durable.
+    ///
+    /// A task with [`Lane::latest`](crate::Lane::latest) cancels those that it replaces.
     ///
     /// A submission whose source and key are known is a duplicate: it changes nothing and is answered with the ids of
     /// the first (of its tasks, those that are still kept), also when both come in one call.
     ///
     /// # Errors
     /// [`Error::Busy`](crate::Error::Busy) or [`Error::Unavailable`](crate::Error::Unavailable): nothing was accepted.
+    /// [`Error::Invalid`](crate::Error::Invalid): a parent is named that is not there, or too many; nothing was accepted.
     fn insert(&self, submissions: Vec<Submission>) -> BoxFuture<'_, Result<Vec<Inserted>>>;
 
     /// Adds tasks to a submission that is there already (a replay): `None` if it is not.
@@ -66,8 +78,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Claims due tasks: `queued`, `retrying` → `running`, each under a new attempt and a lease.
     ///
-    /// The best come first: highest priority, then longest due, then oldest. Concurrent callers never receive the same
-    /// attempt. When nothing is due it waits up to [`Claim::wait`], and answers as soon as something is. The claim
+    /// The best come first: highest priority, then the tenant whose [turn](fair) it is, then longest due, then oldest. Of a
+    /// lane one task runs at a time, in the order of acceptance; what is paused, or past the limits of [`Claim::rules`], is
+    /// left alone. Concurrent callers never receive the same attempt. When nothing is due it waits up to [`Claim::wait`], and answers as soon as something is. The claim
     /// survives a crash of this process; an attempt that a crash cuts off counts.
     ///
     /// Dropping the future claims nothing, or tasks whose lease runs out.
@@ -92,14 +105,19 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// A store that outlives its process does the same when it finds after a crash what ran before it.
     fn reclaim_expired(&self) -> BoxFuture<'_, Result<u64>>;
 
-    /// Cancels tasks: any unfinished state → `cancelled`. Answers which were.
+    /// Cancels tasks: any unfinished state → `cancelled`. Answers which were. Children that do not survive it are cancelled
+    /// with it, and not answered.
+    ///
+    /// The attempt of a running one is fenced at once, and told to stop. It keeps its place in lane and limits until its
+    /// worker has reported an end, whichever, or its lease is over.
     fn cancel(&self, tasks: Vec<TaskId>, reason: Arc<str>) -> BoxFuture<'_, Result<Vec<TaskId>>>;
 
-    /// Runs tasks again from the start: any state but `running` → `queued`, due at once, earlier attempts forgiven,
+    /// Runs tasks again from the start: any state but `waiting` and `running` → `queued`, due at once, earlier attempts forgiven,
     /// error and result dropped. Answers which were.
     fn requeue(&self, tasks: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>>;
 
-    /// Deletes finished tasks with their attempts and results. Answers which were.
+    /// Deletes finished tasks with their attempts and results, but for those that unfinished children may still ask for.
+    /// Answers which were.
     fn purge(&self, tasks: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>>;
 
     /// Erases the payload of submissions for good, and what was kept beside it; their tasks stay, and see an empty
@@ -122,6 +140,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Submissions, newest first.
     fn submissions(&self, filter: SubmissionFilter, page: Page) -> BoxFuture<'_, Result<Listed<SubmissionInfo>>>;
+
+    /// What a task waits for and what waits for it; `None` when there is no such task.
+    fn family(&self, task: TaskId) -> BoxFuture<'_, Result<Option<Family>>>;
+
+    /// Pauses or resumes a kind or a source: while it is paused nothing of it is claimed or started. Kept over restarts.
+    /// Pausing what is paused changes nothing.
+    fn set_paused(&self, scope: Scope, is_paused: bool) -> BoxFuture<'_, Result<()>>;
+
+    /// All that is paused, in order.
+    fn paused(&self) -> BoxFuture<'_, Result<Vec<Scope>>>;
 
     /// What a submission carried; empty once erased.
     fn payload(&self, submission: SubmissionId) -> BoxFuture<'_, Result<Option<Payload>>>;

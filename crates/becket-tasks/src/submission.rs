@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::id::{SubmissionId, TaskId};
+use crate::order::Lane;
 use crate::task::{Claimed, WorkerId};
 use crate::time::Timestamp;
 
@@ -54,14 +55,55 @@ pub struct NewTask {
     pub max_attempts: u32,
     /// When to run it.
     pub due: Due,
-    /// Insert it already running in the caller's process (an inline handler).
+    /// Insert it already running in the caller's process (an inline handler). A task that waits for parents or behind
+    /// others in its lane, or whose kind or source is paused, is queued all the same.
     pub start: Option<Start>,
+    /// Its place in a lane; `None`: it is in no lane.
+    pub lane: Option<Lane>,
+    /// Whose task it is: no tenant starves another. `None`: all such tasks together count as one tenant.
+    pub tenant: Option<Arc<str>>,
+    /// What its kind's limits by key count it under; `None`: only the kind's own limits hold.
+    pub limit_key: Option<Arc<str>>,
+    /// The tasks that must have ended before it is queued; at most [`PARENTS_MAX`].
+    pub after: Vec<Parent>,
+    /// Whether it runs also after parents that failed or were cancelled. Otherwise it is cancelled with the first that
+    /// does.
+    pub survives_parents: bool,
+}
+
+/// How many parents a task has at the most.
+pub const PARENTS_MAX: usize = 1_000;
+
+/// A task that another waits for. Only tasks that were accepted before can be named, so no circle can be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parent {
+    /// A task that is in the store already.
+    Task(TaskId),
+    /// A task of the same call: the `task`-th of its `submission`-th submission, both counted from 0. It must come before
+    /// the task that waits for it.
+    Submitted {
+        /// Which submission.
+        submission: usize,
+        /// Which of its tasks.
+        task: usize,
+    },
 }
 
 impl NewTask {
     /// A task that is due at once, with priority 0 and one attempt.
     pub fn new(kind: impl Into<Arc<str>>) -> Self {
-        Self { kind: kind.into(), priority: 0, max_attempts: 1, due: Due::Now, start: None }
+        Self {
+            kind: kind.into(),
+            priority: 0,
+            max_attempts: 1,
+            due: Due::Now,
+            start: None,
+            lane: None,
+            tenant: None,
+            limit_key: None,
+            after: Vec::new(),
+            survives_parents: false,
+        }
     }
 }
 

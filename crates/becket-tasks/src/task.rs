@@ -25,6 +25,12 @@ pub struct Task {
     pub standing: Standing,
     /// Higher runs first among what is due.
     pub priority: i8,
+    /// Its lane.
+    pub lane: Option<Arc<str>>,
+    /// Whose task it is.
+    pub tenant: Option<Arc<str>>,
+    /// What its kind's limits by key count it under.
+    pub limit_key: Option<Arc<str>>,
     /// The submission's source.
     pub source: Arc<str>,
     /// The submission's event.

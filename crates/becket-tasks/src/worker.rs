@@ -35,6 +35,7 @@ use self::pace::Pace;
 use crate::client::Client;
 use crate::engine::{EngineOptions, ShutdownReport};
 use crate::error::Result;
+use crate::order::Rules;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::task::{Finish, WorkerId};
@@ -50,6 +51,8 @@ pub(crate) struct Worker {
     pub(crate) measures: EngineMeasures,
     registry: Registry,
     kinds: Arc<[Arc<str>]>,
+    /// Limits and weights.
+    rules: Arc<Rules>,
     options: EngineOptions,
     leases: Arc<Leases>,
     pace: Pace,
@@ -84,6 +87,7 @@ pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOp
         client: Client::new(Arc::clone(&store), &registry),
         measures: EngineMeasures::default(),
         kinds: registry.kinds(),
+        rules: Arc::new(Rules { limits: registry.limits(), weights: options.weights.clone() }),
         leases: Arc::default(),
         pace: Pace::default(),
         slots: Arc::new(Semaphore::new(options.concurrency.min(Semaphore::MAX_PERMITS))),

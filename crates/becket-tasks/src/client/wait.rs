@@ -67,7 +67,7 @@ impl Client {
         match detail.task.standing.state {
             State::Failed => Err(WaitError::Failed(why)),
             State::Cancelled => Err(WaitError::Cancelled(why)),
-            State::Completed | State::Queued | State::Running | State::Retrying => {
+            State::Completed | State::Waiting | State::Queued | State::Running | State::Retrying => {
                 serde_json::from_slice(detail.result.as_deref().unwrap_or(b"null")).map_err(WaitError::Result)
             }
         }

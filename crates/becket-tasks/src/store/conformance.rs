@@ -23,8 +23,11 @@ pub mod announcing;
 pub mod claiming;
 pub mod crashing;
 pub mod factory;
+pub mod fairness;
+pub mod families;
 pub mod finishing;
 pub mod intervening;
+pub mod lanes;
 pub mod leasing;
 pub mod looking;
 pub mod pruning;
@@ -71,6 +74,48 @@ macro_rules! store_conformance {
                 parked_claim_ends_empty_when_nothing_comes,
                 every_one_of_many_parked_claims_is_answered,
             },
+            lanes::{
+                g5_tasks_of_a_lane_run_one_at_a_time_in_order_of_acceptance,
+                tasks_of_different_kinds_share_a_lane,
+                retrying_task_holds_its_lane,
+                task_that_is_not_due_holds_its_lane,
+                retrying_task_lets_its_lane_pass_when_told_to,
+                failed_or_cancelled_task_leaves_its_lane,
+                cancelled_attempt_keeps_its_lane_until_it_is_over,
+                requeued_task_is_the_first_of_its_lane_again,
+                task_starts_at_once_only_when_its_lane_is_free,
+                latest_task_replaces_those_that_wait,
+                latest_task_stops_the_running_one_when_told_to,
+                debounced_task_waits_for_quiet_and_the_last_one_runs,
+            },
+            fairness::{
+                tenants_take_turns,
+                tenants_take_turns_by_their_weight,
+                priority_comes_before_turns,
+                no_more_of_a_kind_run_at_once_than_allowed,
+                no_more_of_a_key_run_at_once_than_allowed,
+                limits_count_what_runs,
+                no_more_start_in_a_time_than_allowed,
+                parked_claim_is_answered_when_a_rate_allows,
+                parked_claim_is_answered_when_a_key_is_free,
+                changed_limits_hold_for_what_is_queued_already,
+                paused_kind_or_source_rests_until_it_is_resumed,
+                pausing_one_thing_leaves_the_others_alone,
+            },
+            families::{
+                child_is_queued_when_all_its_parents_have_completed,
+                child_is_not_due_before_its_time,
+                child_waits_while_its_parent_is_under_way,
+                graph_is_accepted_in_one_call,
+                children_are_cancelled_with_a_parent_that_ends_badly,
+                surviving_child_runs_after_parents_that_ended_badly,
+                parents_that_have_ended_already_are_not_waited_for,
+                parents_that_cannot_be_waited_for_are_refused,
+                child_of_a_duplicate_waits_for_the_first,
+                parent_that_is_run_again_changes_nothing_for_its_children,
+                parent_is_kept_until_its_children_have_ended,
+                long_chain_is_cancelled_as_a_whole,
+            },
             leasing::{
                 renewed_lease_lasts_longer,
                 unrenewed_lease_is_reclaimed_and_the_attempt_counts,
@@ -106,7 +151,7 @@ macro_rules! store_conformance {
                 task_is_cancelled_once_in_a_call,
                 requeue_forgives_earlier_attempts,
                 requeue_forgives_earlier_crashes,
-                requeue_runs_any_task_but_a_running_one,
+                requeue_runs_any_task_but_a_waiting_or_running_one,
                 requeue_makes_a_waiting_task_due_at_once,
                 requeue_fences_attempts_from_before,
                 requeue_drops_the_old_result,
@@ -196,13 +241,16 @@ macro_rules! store_requirements {
 
 #[cfg(test)]
 mod tests {
-    const TOPICS: [(&str, &str); 9] = [
+    const TOPICS: [(&str, &str); 12] = [
         ("accepting", include_str!("conformance/accepting.rs")),
         ("announcing", include_str!("conformance/announcing.rs")),
         ("claiming", include_str!("conformance/claiming.rs")),
         ("crashing", include_str!("conformance/crashing.rs")),
+        ("fairness", include_str!("conformance/fairness.rs")),
+        ("families", include_str!("conformance/families.rs")),
         ("finishing", include_str!("conformance/finishing.rs")),
         ("intervening", include_str!("conformance/intervening.rs")),
+        ("lanes", include_str!("conformance/lanes.rs")),
         ("leasing", include_str!("conformance/leasing.rs")),
         ("looking", include_str!("conformance/looking.rs")),
         ("pruning", include_str!("conformance/pruning.rs")),

@@ -13,6 +13,22 @@ use crate::time::Timestamp;
 /// The error of an attempt whose worker crashed or lost its lease.
 pub const WENT_SILENT: &str = "its worker went silent";
 
+/// The error of a task that is cancelled because a parent failed.
+pub const PARENT_FAILED: &str = "a task that it waited for failed";
+
+/// The error of a task that is cancelled because a parent was.
+pub const PARENT_CANCELLED: &str = "a task that it waited for was cancelled";
+
+/// Why a task does not survive a parent that ended in this state; `None` when there is no reason.
+#[must_use]
+pub const fn parent_ended_badly(state: State) -> Option<&'static str> {
+    match state {
+        State::Failed => Some(PARENT_FAILED),
+        State::Cancelled => Some(PARENT_CANCELLED),
+        State::Waiting | State::Queued | State::Running | State::Retrying | State::Completed => None,
+    }
+}
+
 /// How many bytes of an error's text are kept at the most. Handlers may report megabytes.
 pub const ERROR_BYTES_MAX: usize = 8 * 1024;
 

@@ -4,7 +4,9 @@
 //! fast: one lock around the rows (`rows`), every verb a plain function of them and of the time, which is read once a
 //! verb at this edge. Announcements are made before the lock is given back, so that they have the order of the changes.
 
+mod family;
 mod limits;
+mod order;
 mod prune;
 mod query;
 mod rows;
@@ -22,7 +24,10 @@ use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::id::{IdGenerator, SubmissionId, TaskId};
 use crate::measure::CommitMeasures;
-use crate::query::{Counts, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter};
+use crate::order::Scope;
+use crate::query::{
+    Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
+};
 use crate::store::{Claim, Description, Durability, Store, ending};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
@@ -117,7 +122,7 @@ impl MemoryStore {
             log.announce(&self.events);
             answer
         };
-        if log.has_claimable() {
+        if log.may_wake() {
             self.wake();
         }
         self.measures.record(operations, begun.elapsed());
@@ -146,7 +151,7 @@ impl MemoryStore {
             if !claimed.is_empty() || claim.limit == 0 || tokio::time::Instant::now() >= deadline {
                 return Ok(claimed);
             }
-            let pause = self.look(|rows, now| rows.next_due(&claim.kinds).map(|due| due.since(now).min(RECHECK)))?;
+            let pause = self.look(|rows, now| rows.next_chance(&claim, now).map(|due| due.since(now).min(RECHECK)))?;
             let until = pause.map_or(deadline, |pause| deadline.min(tokio::time::Instant::now() + pause));
             tokio::select! {
                 () = changed => {}
@@ -235,6 +240,18 @@ impl Store for MemoryStore {
 
     fn submissions(&self, filter: SubmissionFilter, page: Page) -> BoxFuture<'_, Result<Listed<SubmissionInfo>>> {
         verb!(self.look(|rows, _| rows.submissions(&filter, page)))
+    }
+
+    fn family(&self, task: TaskId) -> BoxFuture<'_, Result<Option<Family>>> {
+        verb!(self.look(|rows, _| rows.family(task)))
+    }
+
+    fn set_paused(&self, scope: Scope, is_paused: bool) -> BoxFuture<'_, Result<()>> {
+        verb!(self.change(1, |rows, _, log| rows.set_paused(scope, is_paused, log)))
+    }
+
+    fn paused(&self) -> BoxFuture<'_, Result<Vec<Scope>>> {
+        verb!(self.look(|rows, _| rows.paused()))
     }
 
     fn payload(&self, submission: SubmissionId) -> BoxFuture<'_, Result<Option<Payload>>> {

@@ -18,13 +18,17 @@ mod claiming;
 mod command;
 mod commit;
 mod failure;
+mod family;
 mod filter;
 mod forget;
 mod intake;
 mod keys;
+mod lanes;
+mod limiter;
 mod names;
 mod open;
 mod outdated;
+mod pauses;
 mod read;
 mod recent;
 mod rows;
@@ -32,6 +36,7 @@ mod schedule;
 mod verbs;
 mod writer;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -47,6 +52,7 @@ use self::checkpoint::Checkpoints;
 use self::command::{Command, Gate, Reply, Ticket};
 use self::commit::Commits;
 use self::keys::Keys;
+use self::limiter::Limiter;
 use self::names::Names;
 use self::open::Lock;
 use self::read::Readers;
@@ -58,7 +64,10 @@ use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::id::{IdGenerator, SubmissionId, TaskId};
 use crate::measure::CommitMeasures;
-use crate::query::{Counts, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter};
+use crate::order::Scope;
+use crate::query::{
+    Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
+};
 use crate::store::{Claim, Description, Durability, Store};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
@@ -230,9 +239,16 @@ fn make_writer(options: &SqliteOptions, events: Events, measures: Arc<CommitMeas
         packer,
         ids: IdGenerator::new(rows::unsigned(epoch), rows::unsigned(last_task.max(last_submission))),
         kinds: Names::default(),
+        sources: Names::default(),
         workers: Names::default(),
         recent: RecentPayloads::default(),
         keys: Keys::default(),
+        limiter: Limiter::default(),
+        rules: None,
+        lingering: HashMap::new(),
+        adrift: HashMap::new(),
+        waiting: 0,
+        has_families: false,
         parked: Vec::new(),
         clock: options.clock.clone(),
         runtime: tokio::runtime::Handle::try_current().ok(),
@@ -358,6 +374,18 @@ impl Store for SqliteStore {
                 move |connection: &Connection| read::submissions(connection, &filter, with_key.as_deref(), page);
             self.readers.ask(|reader| reader.snapshot(question)).await
         })
+    }
+
+    fn family(&self, task: TaskId) -> BoxFuture<'_, Result<Option<Family>>> {
+        Box::pin(self.readers.ask(move |reader| reader.snapshot(|connection| read::family(connection, task))))
+    }
+
+    fn set_paused(&self, scope: Scope, is_paused: bool) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask_patiently(move |reply| Command::SetPaused(scope, is_paused, reply)))
+    }
+
+    fn paused(&self) -> BoxFuture<'_, Result<Vec<Scope>>> {
+        Box::pin(self.readers.ask(|reader| reader.snapshot(pauses::all)))
     }
 
     fn payload(&self, submission: SubmissionId) -> BoxFuture<'_, Result<Option<Payload>>> {

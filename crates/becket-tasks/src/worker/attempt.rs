@@ -19,7 +19,7 @@ use crate::context::TaskContext;
 use crate::engine::Ended;
 use crate::registry::{Entry, Run};
 use crate::retry::TaskError;
-use crate::task::{Claimed, End, Finish, Outcome};
+use crate::task::{Claimed, End, Finish};
 
 /// As good as no deadline; tokio cannot add any duration to an instant.
 const TIMEOUT_MAX: Duration = Duration::from_secs(30 * 365 * 24 * 3_600);
@@ -48,12 +48,9 @@ pub(crate) fn begin(
     });
 }
 
+/// An attempt that no longer holds its task is reported, too: that it has ended frees its place in lane and limits.
 async fn pass_on(worker: &Worker, held: &Held, end: Option<End>) {
-    let Some(end) = end else {
-        worker.leases.forget([held.lease()]);
-        worker.measures.attempt_ended(Outcome::Lost);
-        return;
-    };
+    let end = end.unwrap_or(End::Release);
     if worker.ends.send(Finish { lease: held.lease(), end }).await.is_err() {
         warn!(task = %held.task.id, attempt = held.task.attempt, "ended after the shutdown; it will run again");
     }

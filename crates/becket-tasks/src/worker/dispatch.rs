@@ -101,6 +101,7 @@ fn claim(worker: &Worker, limit: usize, pause: Duration) -> BoxFuture<'_, Result
         limit,
         lease: worker.options.lease,
         wait: CLAIM_WAIT,
+        rules: Arc::clone(&worker.rules),
     };
     Box::pin(async move {
         sleep(pause).await;

@@ -8,6 +8,7 @@ use super::Worker;
 use super::attempt::begin;
 use crate::engine::Running;
 use crate::error::{Error, Result};
+use crate::registry::Entry;
 use crate::submission::{Due, Inserted, NewTask, Start, Submission};
 
 /// Commits `submission` and begins those of its tasks that are `chosen` and find a free slot.
@@ -53,7 +54,9 @@ async fn commit_and_begin(
 }
 
 fn slot_for(worker: &Worker, task: &NewTask) -> Option<OwnedSemaphorePermit> {
-    let runs_here = task.due == Due::Now && worker.registry.entry(&task.kind).is_some();
+    // A start skips limits, so what has some is left to a claim.
+    let has_no_limits = |entry: &Entry| entry.policy.limits.is_none();
+    let runs_here = task.due == Due::Now && worker.registry.entry(&task.kind).is_some_and(has_no_limits);
     if !runs_here || worker.stopping.is_cancelled() {
         return None;
     }

@@ -122,8 +122,14 @@ async fn maintenance_reclaims_what_another_worker_left() {
     let world = World::new().task("left", |_| async { Ok(1) });
     let task = world.store.insert(vec![submission("left", &["left"])]).await.unwrap();
     let lease = Duration::from_secs(5);
-    let claim =
-        Claim { worker: WorkerId::new("gone"), kinds: ["left".into()].into(), limit: 1, lease, wait: Duration::ZERO };
+    let claim = Claim {
+        worker: WorkerId::new("gone"),
+        kinds: ["left".into()].into(),
+        limit: 1,
+        lease,
+        wait: Duration::ZERO,
+        rules: Arc::default(),
+    };
     world.store.claim(claim).await.unwrap();
     let mut live = world.start().await;
     live.store.prune.called(1).await;

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use becket_tasks::measure::CommitMeasures;
+use becket_tasks::order::Scope;
 use becket_tasks::query::{
-    Counts, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
+    Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
 use becket_tasks::store::memory::MemoryStore;
 use becket_tasks::store::{Claim, Description};
@@ -228,6 +229,18 @@ impl Store for Unsteady {
 
     fn payload(&self, submission: SubmissionId) -> BoxFuture<'_, Result<Option<Payload>>> {
         self.inner.payload(submission)
+    }
+
+    fn family(&self, task: TaskId) -> BoxFuture<'_, Result<Option<Family>>> {
+        self.inner.family(task)
+    }
+
+    fn set_paused(&self, scope: Scope, is_paused: bool) -> BoxFuture<'_, Result<()>> {
+        self.inner.set_paused(scope, is_paused)
+    }
+
+    fn paused(&self) -> BoxFuture<'_, Result<Vec<Scope>>> {
+        self.inner.paused()
     }
 
     fn counts(&self) -> BoxFuture<'_, Result<Counts>> {

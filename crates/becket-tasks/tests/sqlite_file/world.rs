@@ -99,6 +99,7 @@ pub(crate) fn claim_of(kinds: &[&str], limit: usize, wait: Duration) -> Claim {
         limit,
         lease: LEASE,
         wait,
+        rules: Arc::default(),
     }
 }
 

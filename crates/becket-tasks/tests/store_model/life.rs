@@ -1,10 +1,12 @@
 //! What may happen to a store: any verb, with any argument, at any time, and a clock that jumps.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use becket_tasks::Timestamp;
+use becket_tasks::order::{Debounce, Lane, Latest, Limits, OnRetry, Rate, Rules, Scope};
 use becket_tasks::query::Retention;
-use becket_tasks::submission::{Due, NewTask, Start, Submission};
+use becket_tasks::submission::{Due, NewTask, Parent, Start, Submission};
 use becket_tasks::task::{End, WorkerId};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -22,7 +24,9 @@ pub(crate) enum Step {
         kinds: Vec<&'static str>,
         limit: usize,
         lease: Duration,
+        rules: Arc<Rules>,
     },
+    SetPaused(Scope, bool),
     Renew(Vec<usize>, Duration),
     Finish(Vec<(usize, End)>),
     Release(WorkerId),
@@ -44,7 +48,47 @@ pub(crate) enum Step {
 /// A whole life. It begins with something to live on.
 pub(crate) fn life() -> impl Strategy<Value = Vec<Step>> {
     let first = prop::collection::vec(submission(), 1..5).prop_map(Step::Insert);
-    (first, prop::collection::vec(step(), 1..60)).prop_map(|(first, rest)| std::iter::once(first).chain(rest).collect())
+    let rules = prop_oneof![2 => Just(Rules::default()), 1 => rules()];
+    (first, prop::collection::vec(step(), 1..60), rules, rules_change()).prop_map(|(first, rest, before, change)| {
+        let mut rules = Arc::new(before);
+        let rest = rest.into_iter().enumerate().map(|(number, step)| match step {
+            Step::Claim { worker, kinds, limit, lease, .. } => {
+                if let Some((at, new)) = &change
+                    && *at == number / 2
+                {
+                    rules = Arc::new(new.clone());
+                }
+                Step::Claim { worker, kinds, limit, lease, rules: Arc::clone(&rules) }
+            }
+            step => step,
+        });
+        let mut life: Vec<Step> = std::iter::once(first).chain(rest).collect();
+        // When a lane looks who is ready is left to the store, and shows where the clock goes back after that.
+        if life.iter().any(has_passing_lane) {
+            life.iter_mut().for_each(jump_forwards);
+        }
+        life
+    })
+}
+
+fn has_passing_lane(step: &Step) -> bool {
+    let passes = |task: &NewTask| task.lane.as_ref().is_some_and(|lane| lane.on_retry == OnRetry::Pass);
+    match step {
+        Step::Insert(new) => new.iter().flat_map(|one| &one.tasks).any(passes),
+        Step::Append(_, tasks) => tasks.iter().any(passes),
+        _ => false,
+    }
+}
+
+const fn jump_forwards(step: &mut Step) {
+    if let Step::Jump(secs) = step {
+        *secs = secs.abs();
+    }
+}
+
+/// A restart with another configuration, in some lives.
+fn rules_change() -> impl Strategy<Value = Option<(usize, Rules)>> {
+    prop::option::weighted(0.2, (0..30_usize, rules()))
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -62,6 +106,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => numbers().prop_map(Step::Erase),
         2 => retention().prop_map(Step::Prune),
         1 => Just(Step::Probe),
+        1 => (scope(), any::<bool>()).prop_map(|(scope, is_paused)| Step::SetPaused(scope, is_paused)),
         1 => (-30..60_i64).prop_map(Step::Jump),
         4 => secs(60).prop_map(Step::Pass),
         1 => Just(Step::Look),
@@ -85,13 +130,66 @@ fn submission() -> impl Strategy<Value = Submission> {
 
 fn task() -> impl Strategy<Value = NewTask> {
     let start = prop::option::weighted(0.2, (worker(), secs(30)).prop_map(|(worker, lease)| Start { worker, lease }));
-    (kind(), -1..=1_i8, 0..6_u32, due(), start).prop_map(|(kind, priority, max_attempts, due, start)| NewTask {
+    let plain = (kind(), -1..=1_i8, 0..6_u32, due(), start);
+    (plain, ties()).prop_map(|((kind, priority, max_attempts, due, start), ties)| NewTask {
         kind: kind.into(),
         priority,
         max_attempts,
         due,
         start,
+        ..ties
     })
+}
+
+/// A task of which only what ties it to others is set: about half have nothing.
+fn ties() -> impl Strategy<Value = NewTask> {
+    let lane = prop::option::weighted(0.4, lane());
+    // Each key is of one tenant: that is the order in which the stores promise to open them.
+    let tenant = select(vec![None, None, None, Some(("a", "1")), Some(("a", "2")), Some(("b", "3"))]);
+    let after = prop::collection::vec(any::<u16>(), 0..3);
+    let after = prop_oneof![3 => Just(Vec::new()), 1 => after];
+    (lane, tenant, any::<bool>(), after, any::<bool>()).prop_map(|(lane, tenant, has_key, after, survives_parents)| {
+        NewTask {
+            lane,
+            tenant: tenant.map(|(tenant, _)| tenant.into()),
+            limit_key: tenant.filter(|_| has_key).map(|(_, key)| key.into()),
+            // Made an id when it is told.
+            after: after
+                .into_iter()
+                .map(|number| Parent::Submitted { submission: usize::MAX, task: number.into() })
+                .collect(),
+            survives_parents,
+            ..NewTask::new("")
+        }
+    })
+}
+
+fn lane() -> impl Strategy<Value = Lane> {
+    let latest = select(vec![None, None, None, None, Some(Latest::Waiting), Some(Latest::Running)]);
+    let debounce = (secs(20), secs(40)).prop_map(|(quiet, max)| Debounce { quiet, max });
+    let on_retry = select(vec![OnRetry::Hold, OnRetry::Hold, OnRetry::Pass]);
+    (select(vec!["l", "m"]), on_retry, latest, prop::option::weighted(0.1, debounce))
+        .prop_map(|(name, on_retry, latest, debounce)| Lane { name: name.into(), on_retry, latest, debounce })
+}
+
+/// Few lives know limits, since they keep much from happening.
+fn rules() -> impl Strategy<Value = Rules> {
+    let rate =
+        || prop::option::weighted(0.2, (1..4_u32, secs(30)).prop_map(|(starts, period)| Rate { starts, period }));
+    let count = || prop::option::weighted(0.2, 1..3_u32);
+    let limits = (count(), rate(), count(), rate()).prop_map(|(concurrency, rate, key_concurrency, key_rate)| Limits {
+        concurrency,
+        rate,
+        key_concurrency,
+        key_rate,
+    });
+    let limits = prop::collection::hash_map(kind().prop_map(Arc::from), limits, 0..3);
+    let weights = prop::collection::hash_map(select(vec!["a", "b"]).prop_map(Arc::from), 1..4_u32, 0..2);
+    (limits, weights).prop_map(|(limits, weights)| Rules { limits, weights })
+}
+
+fn scope() -> impl Strategy<Value = Scope> {
+    prop_oneof![kind().prop_map(|kind| Scope::Kind(kind.into())), Just(Scope::Source("a".into()))]
 }
 
 fn claim() -> impl Strategy<Value = Step> {
@@ -100,6 +198,8 @@ fn claim() -> impl Strategy<Value = Step> {
         kinds,
         limit,
         lease,
+        // Those of the life.
+        rules: Arc::default(),
     })
 }
 

@@ -8,9 +8,9 @@ use becket_tasks::query::{Page, SubmissionFilter, SubmissionInfo, TaskFilter};
 use becket_tasks::state::CRASHES_MIN;
 use becket_tasks::store::Claim;
 use becket_tasks::store::conformance::Factory;
-use becket_tasks::submission::Inserted;
+use becket_tasks::submission::{Inserted, NewTask, Parent, Submission};
 use becket_tasks::task::{Claimed, Finish, Lease, Outcome, Task, TaskDetail};
-use becket_tasks::{Clock, Notice, State, Store, SubmissionId, Subscription, TaskId, Timestamp};
+use becket_tasks::{Clock, Error, Notice, State, Store, SubmissionId, Subscription, TaskId, Timestamp};
 use futures_util::FutureExt;
 use proptest::prelude::*;
 
@@ -24,6 +24,7 @@ pub(crate) struct Side {
     submissions: Vec<SubmissionId>,
     tasks: Vec<TaskId>,
     leases: Vec<Lease>,
+    has_lanes: bool,
 }
 
 impl Side {
@@ -31,27 +32,46 @@ impl Side {
         let clock = Clock::manual(BIRTH);
         let store = factory.open(clock.clone()).await;
         let listener = store.events().subscribe();
-        Self { store, clock, listener, submissions: Vec::new(), tasks: Vec::new(), leases: Vec::new() }
+        Self {
+            store,
+            clock,
+            listener,
+            submissions: Vec::new(),
+            tasks: Vec::new(),
+            leases: Vec::new(),
+            has_lanes: false,
+        }
     }
 
     /// Takes a step; answers what the store answered.
     pub(crate) async fn take(&mut self, step: &Step) -> String {
         match step {
             Step::Insert(new) => {
-                let inserted = self.store.insert(new.clone()).await.unwrap();
-                inserted.iter().map(|one| self.learn(one)).collect()
+                self.has_lanes |= new.iter().flat_map(|one| &one.tasks).any(|task| task.lane.is_some());
+                let new = new.iter().enumerate().map(|(place, one)| self.told(place, one)).collect();
+                match self.store.insert(new).await {
+                    Ok(inserted) => inserted.iter().map(|one| self.learn(one)).collect(),
+                    Err(Error::Invalid(_)) => "invalid".to_owned(),
+                    Err(error) => panic!("{error}"),
+                }
             }
             Step::Append(number, tasks) => {
-                let appended = self.store.append(self.submission(*number), tasks.clone()).await.unwrap();
-                appended.map_or_else(|| "none".to_owned(), |one| self.learn(&one))
+                self.has_lanes |= tasks.iter().any(|task| task.lane.is_some());
+                let tasks = tasks.iter().map(|task| NewTask { after: self.parents(0, task), ..task.clone() }).collect();
+                match self.store.append(self.submission(*number), tasks).await {
+                    Ok(appended) => appended.map_or_else(|| "none".to_owned(), |one| self.learn(&one)),
+                    Err(Error::Invalid(_)) => "invalid".to_owned(),
+                    Err(error) => panic!("{error}"),
+                }
             }
-            Step::Claim { worker, kinds, limit, lease } => {
+            Step::Claim { worker, kinds, limit, lease, rules } => {
                 let claim = Claim {
                     worker: worker.clone(),
                     kinds: kinds.iter().map(|kind| Arc::from(*kind)).collect(),
                     limit: *limit,
                     lease: *lease,
                     wait: Duration::ZERO,
+                    rules: Arc::clone(rules),
                 };
                 let claimed = self.store.claim(claim).await.unwrap();
                 claimed.iter().map(|one| self.learn_claimed(one)).collect()
@@ -93,8 +113,30 @@ impl Side {
             }
             Step::Prune(retention) => self.prune(*retention).await,
             Step::Probe => format!("{:?}", self.store.probe().await),
+            Step::SetPaused(scope, is_paused) => {
+                self.store.set_paused(scope.clone(), *is_paused).await.unwrap();
+                format!("{:?}", self.store.paused().await.unwrap())
+            }
             other => unreachable!("{other:?} is taken elsewhere"),
         }
+    }
+
+    /// A submission whose tasks' parents are named as this side knows them.
+    fn told(&self, place: usize, new: &Submission) -> Submission {
+        let tasks = new.tasks.iter().map(|task| NewTask { after: self.parents(place, task), ..task.clone() });
+        Submission { tasks: tasks.collect(), ..new.clone() }
+    }
+
+    /// Some are known by their ids; others are of the same call, and may not make sense.
+    fn parents(&self, place: usize, task: &NewTask) -> Vec<Parent> {
+        let parent = |parent: &Parent| match *parent {
+            Parent::Submitted { task: number, .. } if place > 0 && number % 3 == 0 => {
+                Parent::Submitted { submission: number % place, task: number / 3 % 2 }
+            }
+            Parent::Submitted { task: number, .. } => Parent::Task(self.task(number - number % 11)),
+            known @ Parent::Task(_) => known,
+        };
+        task.after.iter().map(parent).collect()
     }
 
     /// How many results go is left out: it depends on whether a task goes before its result or after.
@@ -137,7 +179,10 @@ impl Side {
 
     /// What is looked at after every step.
     pub(crate) async fn overview(&self) -> Vec<String> {
-        let mut seen = vec![format!("{:?}", self.store.counts().await.unwrap())];
+        let counts = self.store.counts().await.unwrap();
+        // How long what its lane holds back is waiting is no matter of the contract.
+        let oldest_due = counts.oldest_due.filter(|_| !self.has_lanes);
+        let mut seen = vec![format!("{:?} {oldest_due:?}", counts.by_state)];
         seen.extend(self.list_tasks(TaskFilter::default(), 1_000).await);
         seen.extend(self.list_submissions(SubmissionFilter::default(), 1_000).await);
         seen
@@ -148,6 +193,9 @@ impl Side {
         let mut seen = Vec::new();
         for id in &self.tasks {
             seen.push(format!("{:?}", self.store.task(*id).await.unwrap().map(|detail| self.anonymous(detail))));
+            let names = |ids: Vec<TaskId>| ids.into_iter().map(|id| self.name(id)).collect::<Vec<_>>();
+            let family = self.store.family(*id).await.unwrap();
+            seen.push(format!("{:?}", family.map(|family| (names(family.parents), names(family.children)))));
         }
         for id in &self.submissions {
             let info = self.store.submission(*id).await.unwrap().map(|info| self.anonymous_submission(info));

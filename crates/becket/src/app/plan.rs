@@ -143,5 +143,6 @@ fn policy(handler: &Configured, mode: Mode, config: &Config) -> Policy {
         retry: RetryPolicy { max_attempts: retries.saturating_add(1), backoff },
         priority: handler.priority,
         result_ttl: config.tasks.result_ttl,
+        ..Policy::default()
     }
 }

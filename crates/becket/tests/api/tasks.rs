@@ -130,7 +130,7 @@ async fn bad_parameter_is_named_with_its_rule() {
         ("limit=1001", "limit: `1001` is not".to_owned()),
         ("limit=-1", "limit: `-1` is not".to_owned()),
         ("limit=ten", "limit: `ten` is not".to_owned()),
-        ("state=done", "state: `done` is not a state; states are queued".to_owned()),
+        ("state=done", "state: `done` is not a state; states are waiting".to_owned()),
         ("since=yesterday", "since: `yesterday` is not a time; write it as RFC 3339".to_owned()),
         ("cursor=garbage", "cursor: not a cursor of this list".to_owned()),
         (&*format!("cursor={cursor}"), "cursor: not a cursor of this list".to_owned()),

@@ -102,15 +102,15 @@ pub async fn requeue_forgives_earlier_crashes(factory: &dyn Factory) {
     }
 }
 
-/// Any state but `running` → `queued`.
-pub async fn requeue_runs_any_task_but_a_running_one(factory: &dyn Factory) {
+/// Any state but `waiting` and `running` → `queued`.
+pub async fn requeue_runs_any_task_but_a_waiting_or_running_one(factory: &dyn Factory) {
     let world = World::new(factory).await;
     for state in State::ALL {
         let id = world.task_in(state).await;
         let answer = world.requeue(vec![UNKNOWN, id]).await.unwrap();
-        if state == State::Running {
+        if matches!(state, State::Waiting | State::Running) {
             assert!(answer.is_empty());
-            assert_eq!(world.state(id).await, State::Running);
+            assert_eq!(world.state(id).await, state);
             world.cancel(vec![id], "no more".into()).await.unwrap();
         } else {
             assert_eq!(answer, [id], "{state}");

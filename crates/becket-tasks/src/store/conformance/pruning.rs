@@ -27,7 +27,7 @@ pub async fn finished_tasks_go_when_they_are_too_old(factory: &dyn Factory) {
     for id in ids {
         assert_eq!(world.store.task(id).await.unwrap(), None);
     }
-    assert_eq!(world.counts().await.unwrap().by_state, [0; 6]);
+    assert_eq!(world.counts().await.unwrap().by_state, [0; 7]);
 }
 
 /// However old they are; neither do their submissions.

@@ -12,7 +12,7 @@ use crate::id::{SubmissionId, TaskId};
 use crate::query::{Retention, SubmissionInfo};
 use crate::state::State;
 use crate::store::{Claim, Store};
-use crate::submission::{Due, Inserted, NewTask, Start, Submission};
+use crate::submission::{Due, Inserted, NewTask, Parent, Start, Submission};
 use crate::task::{Claimed, End, Finish, Finished, Lease, TaskDetail, WorkerId};
 use crate::time::{Clock, Timestamp};
 
@@ -74,7 +74,14 @@ pub(super) fn worker(name: &str) -> WorkerId {
 
 /// Asks once for as many tasks of kind `work` as there are.
 pub(super) fn claim_by(name: &str) -> Claim {
-    Claim { worker: worker(name), kinds: kinds(&["work"]), limit: 1_000, lease: LEASE, wait: Duration::ZERO }
+    Claim {
+        worker: worker(name),
+        kinds: kinds(&["work"]),
+        limit: 1_000,
+        lease: LEASE,
+        wait: Duration::ZERO,
+        rules: Arc::default(),
+    }
 }
 
 pub(super) fn kinds(names: &[&str]) -> Arc<[Arc<str>]> {
@@ -145,9 +152,13 @@ impl World {
         if state == State::Queued {
             return self.add(task("work")).await;
         }
+        if state == State::Waiting {
+            let parent = self.add(NewTask { due: Due::After(1_000 * HOUR), ..task("parent") }).await;
+            return self.add(NewTask { after: vec![Parent::Task(parent)], ..task("work") }).await;
+        }
         let claimed = self.running(2).await;
         match state {
-            State::Queued | State::Running => {}
+            State::Waiting | State::Queued | State::Running => {}
             State::Retrying => drop(self.end(&claimed, retry_after(HOUR)).await),
             State::Completed => drop(self.end(&claimed, completed()).await),
             State::Failed => drop(self.end(&claimed, give_up()).await),

@@ -34,10 +34,11 @@ impl Rows {
 
     /// Both rules remove the oldest, counted from their end: what is too old, and what is too many.
     fn outdated_tasks(&self, oldest_kept: Timestamp, finished_max: u64, more: &mut bool) -> Vec<TaskId> {
-        let finished = self.tasks.values().filter(|row| row.task.state().is_finished());
-        let mut by_end: Vec<(Timestamp, TaskId)> = finished.map(|row| (row.task.updated_at, row.task.id)).collect();
+        let finished = || self.tasks.values().filter(|row| row.task.state().is_finished());
+        let unwanted = finished().filter(|row| !self.has_unfinished_children(row.task.id));
+        let mut by_end: Vec<(Timestamp, TaskId)> = unwanted.map(|row| (row.task.updated_at, row.task.id)).collect();
         by_end.sort_unstable();
-        let too_many = by_end.len().saturating_sub(usize::try_from(finished_max).unwrap_or(usize::MAX));
+        let too_many = finished().count().saturating_sub(usize::try_from(finished_max).unwrap_or(usize::MAX));
         let too_old = by_end.partition_point(|(ended_at, _)| *ended_at < oldest_kept);
         slice(by_end.into_iter().take(too_many.max(too_old)).map(|(_, id)| id), more)
     }

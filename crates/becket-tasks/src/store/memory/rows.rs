@@ -8,9 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::limits::Limits;
+use super::order::Order;
 use crate::error::Result;
 use crate::events::{Events, Transition};
 use crate::id::{IdGenerator, SubmissionId, TaskId};
+use crate::order::{Lane, bounded_name};
 use crate::query::{Payload, SubmissionInfo};
 use crate::state::{self, Event, Standing, State};
 use crate::store::Claim;
@@ -32,6 +34,12 @@ pub(super) struct Rows {
     /// What may be claimed once it is due, best first.
     pub(super) claimable: BTreeSet<(Reverse<i8>, Timestamp, TaskId)>,
     pub(super) payload_bytes: usize,
+    /// Lanes, turns, limits, pauses.
+    pub(super) order: Order,
+    /// Which tasks wait or waited for a task.
+    pub(super) children: BTreeMap<TaskId, BTreeSet<TaskId>>,
+    /// Tasks that have ended, and whose children are being told.
+    pub(super) ended: Vec<TaskId>,
 }
 
 /// One submission.
@@ -47,12 +55,19 @@ pub(super) struct TaskRow {
     /// Who holds it and until when; only while it runs.
     pub(super) held: Option<Held>,
     pub(super) result: Option<KeptResult>,
+    /// What it does to the rest of its lane.
+    pub(super) lane: Option<Lane>,
+    /// When the first of the burst came whose latest it is.
+    pub(super) since: Option<Timestamp>,
+    /// What it waits or waited for, and whether that is over.
+    pub(super) parents: BTreeMap<TaskId, bool>,
+    pub(super) survives_parents: bool,
 }
 
 /// A worker's hold on a task.
 pub(super) struct Held {
-    worker: WorkerId,
-    until: Elapsed,
+    pub(super) worker: WorkerId,
+    pub(super) until: Elapsed,
 }
 
 /// What a handler returned.
@@ -64,18 +79,32 @@ pub(super) struct KeptResult {
 
 /// The transitions of one verb, in order.
 #[derive(Default)]
-pub(super) struct Log(Vec<Transition>);
+pub(super) struct Log {
+    transitions: Vec<Transition>,
+    /// Something else happened that may let a task start.
+    is_freed: bool,
+}
 
 impl Log {
     pub(super) fn announce(&mut self, events: &Events) {
-        for transition in &self.0 {
-            events.announce(transition.clone());
+        for transition in self.transitions.drain(..) {
+            self.is_freed |= transition.to.is_claimable() || transition.to.is_finished();
+            events.announce(transition);
         }
     }
 
-    /// Whether a parked claim might find something new.
-    pub(super) fn has_claimable(&self) -> bool {
-        self.0.iter().any(|transition| transition.to.is_claimable())
+    pub(super) fn push(&mut self, transition: Transition) {
+        self.transitions.push(transition);
+    }
+
+    /// Lets parked claims look again.
+    pub(super) const fn free(&mut self) {
+        self.is_freed = true;
+    }
+
+    /// Whether a parked claim might find something new. For use after the announcement.
+    pub(super) const fn may_wake(&self) -> bool {
+        self.is_freed
     }
 }
 
@@ -90,6 +119,9 @@ impl Rows {
             tasks: BTreeMap::new(),
             claimable: BTreeSet::new(),
             payload_bytes: 0,
+            order: Order::default(),
+            children: BTreeMap::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -98,10 +130,16 @@ impl Rows {
         let tasks: usize = unknown().map(|submission| submission.tasks.len()).sum();
         let bytes: usize = unknown().map(|submission| submission.meta.len() + submission.payload.len()).sum();
         self.limits.allow(self.tasks.len() + tasks, self.payload_bytes + bytes)?;
-        Ok(new.into_iter().map(|submission| self.insert_one(submission, now, log)).collect())
+        self.check_parents(&new)?;
+        let mut inserted: Vec<Inserted> = Vec::with_capacity(new.len());
+        for submission in new {
+            let one = self.insert_one(submission, &inserted, now, log);
+            inserted.push(one);
+        }
+        Ok(inserted)
     }
 
-    fn insert_one(&mut self, new: Submission, now: Timestamp, log: &mut Log) -> Inserted {
+    fn insert_one(&mut self, new: Submission, before: &[Inserted], now: Timestamp, log: &mut Log) -> Inserted {
         if let Some(first) = self.known(&new) {
             let tasks = self.submissions[&first].info.tasks.clone();
             return Inserted { submission: first, tasks, duplicate: true, started: Vec::new() };
@@ -123,11 +161,11 @@ impl Rows {
         };
         let payload = Payload { meta: new.meta, payload: new.payload };
         self.submissions.insert(id, SubmissionRow { info, payload });
-        self.add_tasks(id, new.tasks, now, log)
+        self.add_tasks(id, new.tasks, before, now, log)
     }
 
     /// The submission that has this one's source and key already.
-    fn known(&self, submission: &Submission) -> Option<SubmissionId> {
+    pub(super) fn known(&self, submission: &Submission) -> Option<SubmissionId> {
         let key = submission.key.clone()?;
         self.keys.get(&(submission.source.clone(), key)).copied()
     }
@@ -139,36 +177,64 @@ impl Rows {
         now: Timestamp,
         log: &mut Log,
     ) -> Result<Option<Inserted>> {
+        self.check_parents_appended(&tasks)?;
         if !self.submissions.contains_key(&submission) {
             return Ok(None);
         }
         self.limits.allow(self.tasks.len() + tasks.len(), self.payload_bytes)?;
-        Ok(Some(self.add_tasks(submission, tasks, now, log)))
+        Ok(Some(self.add_tasks(submission, tasks, &[], now, log)))
     }
 
-    fn add_tasks(&mut self, submission: SubmissionId, new: Vec<NewTask>, now: Timestamp, log: &mut Log) -> Inserted {
+    fn add_tasks(
+        &mut self,
+        submission: SubmissionId,
+        new: Vec<NewTask>,
+        before: &[Inserted],
+        now: Timestamp,
+        log: &mut Log,
+    ) -> Inserted {
         let mut inserted = Inserted { submission, tasks: Vec::new(), duplicate: false, started: Vec::new() };
-        for new in new {
-            let Some(id) = self.add_task(submission, &new, now) else { break };
+        for mut new in new {
+            let since = self.supersede(&mut new, now, log);
+            let parents = self.resolve_parents(&new.after, before, &inserted);
+            let start = new.start.take();
+            let Some(id) = self.add_task(submission, new, since, parents, now) else { break };
             inserted.tasks.push(id);
-            match new.start {
+            match start.filter(|_| self.may_start_at_once(id)) {
                 Some(start) => inserted.started.extend(self.start(id, start, None, now, log)),
-                None => log.0.push(self.tasks[&id].transition(None, None)),
+                None => log.push(self.tasks[&id].transition(None, None)),
             }
+            self.settle_ended_parents(id, now, log);
         }
         inserted
     }
 
-    fn add_task(&mut self, submission: SubmissionId, new: &NewTask, now: Timestamp) -> Option<TaskId> {
+    fn add_task(
+        &mut self,
+        submission: SubmissionId,
+        new: NewTask,
+        since: Option<Timestamp>,
+        parents: BTreeMap<TaskId, bool>,
+        now: Timestamp,
+    ) -> Option<TaskId> {
         let of = &mut self.submissions.get_mut(&submission)?.info;
         let id = TaskId::from_u64(self.ids.next(now));
         of.tasks.push(id);
+        let run_at = new.due.resolve(now);
+        let waits = parents.values().any(|is_over| !is_over);
         let task = Task {
             id,
             submission,
-            kind: new.kind.clone(),
-            standing: Standing::queued(new.max_attempts, new.due.resolve(now)),
+            kind: new.kind,
+            standing: if waits {
+                Standing::waiting(new.max_attempts, run_at)
+            } else {
+                Standing::queued(new.max_attempts, run_at)
+            },
             priority: new.priority,
+            lane: new.lane.as_ref().and_then(|lane| bounded_name(&lane.name)),
+            tenant: new.tenant.as_ref().and_then(bounded_name),
+            limit_key: new.limit_key.as_ref().and_then(bounded_name),
             source: of.source.clone(),
             event: of.event.clone(),
             action: of.action.clone(),
@@ -177,33 +243,36 @@ impl Rows {
             updated_at: now,
             error: None,
         };
+        for parent in parents.keys() {
+            self.children.entry(*parent).or_default().insert(id);
+        }
         self.claimable.extend(place(&task));
-        self.tasks.insert(id, TaskRow { task, attempts: Vec::new(), held: None, result: None });
+        self.order.enter(&task);
+        let row = TaskRow {
+            lane: new.lane.filter(|_| task.lane.is_some()),
+            task,
+            attempts: Vec::new(),
+            held: None,
+            result: None,
+            since,
+            parents,
+            survives_parents: new.survives_parents,
+        };
+        self.tasks.insert(id, row);
         Some(id)
     }
 
     pub(super) fn claim(&mut self, claim: &Claim, now: Timestamp, log: &mut Log) -> Vec<Claimed> {
-        let wanted = |id: &TaskId| claim.kinds.contains(&self.tasks[id].task.kind);
-        let best: Vec<TaskId> = self
-            .claimable
-            .iter()
-            .filter(|(_, run_at, id)| *run_at <= now && wanted(id))
-            .map(|(_, _, id)| *id)
-            .take(claim.limit)
-            .collect();
-        best.into_iter()
-            .filter_map(|id| {
-                let from = self.tasks[&id].task.state();
-                let start = Start { worker: claim.worker.clone(), lease: claim.lease };
-                self.start(id, start, Some(from), now, log)
-            })
-            .collect()
-    }
-
-    /// When the next task of one of these kinds is due, be it past.
-    pub(super) fn next_due(&self, kinds: &[Arc<str>]) -> Option<Timestamp> {
-        let wanted = |id: &TaskId| kinds.contains(&self.tasks[id].task.kind);
-        self.claimable.iter().filter(|(_, _, id)| wanted(id)).map(|(_, run_at, _)| *run_at).min()
+        let mut claimed = Vec::new();
+        while claimed.len() < claim.limit {
+            let Some(id) = self.best(claim, now) else { break };
+            let task = &self.tasks[&id].task;
+            let from = task.state();
+            self.order.note_claim(task, &claim.rules, now);
+            let start = Start { worker: claim.worker.clone(), lease: claim.lease };
+            claimed.extend(self.start(id, start, Some(from), now, log));
+        }
+        claimed
     }
 
     /// Begins an attempt.
@@ -228,7 +297,7 @@ impl Rows {
         row.held = Some(Held { worker: start.worker, until: self.elapsed.after(start.lease) });
         self.settle(id, standing, now);
         let row = &self.tasks[&id];
-        log.0.push(row.transition(from, None));
+        log.push(row.transition(from, None));
         Some(row.claimed(&self.submissions[&row.task.submission].payload, now))
     }
 
@@ -247,26 +316,41 @@ impl Rows {
 
     pub(super) fn finish(&mut self, finish: Finish, now: Timestamp, log: &mut Log) -> Finished {
         let Lease { task, attempt } = finish.lease;
+        if self.order.stop_lingering(|lingering| lingering.lease == finish.lease) > 0 {
+            log.free();
+        }
         if !self.tasks.contains_key(&task) {
             return Finished::Unknown;
         }
+        // Children that wait for it may ask for the result whenever they run.
+        let is_wanted = self.has_waiting_children(task);
         let Some(state) = self.end(task, &Ending::reported(&finish.end, attempt, now), now, log) else {
             return Finished::LeaseLost;
         };
-        if let (End::Completed { result: Some(bytes), result_ttl }, Some(row)) = (finish.end, self.tasks.get_mut(&task))
-        {
-            row.result = Some(KeptResult { bytes, expires_at: now.after(result_ttl) });
+        let expires_at = match finish.end {
+            End::Completed { result_ttl, .. } if !is_wanted => now.after(result_ttl),
+            _ => Timestamp::MAX,
+        };
+        if let (End::Completed { result: Some(bytes), .. }, Some(row)) = (finish.end, self.tasks.get_mut(&task)) {
+            row.result = Some(KeptResult { bytes, expires_at });
         }
         Finished::Now(state)
     }
 
     pub(super) fn release(&mut self, worker: &WorkerId, now: Timestamp, log: &mut Log) -> u64 {
         let leases = self.leases(|held| held.worker == *worker);
+        if self.order.stop_lingering(|lingering| lingering.held.worker == *worker) > 0 {
+            log.free();
+        }
         self.end_all(leases, |attempt| Ending::reported(&End::Release, attempt, now), now, log)
     }
 
     pub(super) fn reclaim_expired(&mut self, now: Timestamp, log: &mut Log) -> u64 {
         let leases = self.leases(|held| held.until <= self.elapsed);
+        let elapsed = self.elapsed;
+        if self.order.stop_lingering(|lingering| lingering.held.until <= elapsed) > 0 {
+            log.free();
+        }
         self.end_all(leases, Ending::lost, now, log)
     }
 
@@ -291,7 +375,8 @@ impl Rows {
         row.task.error = ending.task_error(standing.state, row.task.error.take(), lost);
         let said = ending.error.as_ref().and(row.task.error.clone());
         self.settle(id, standing, now);
-        log.0.push(self.tasks[&id].transition(Some(from), said));
+        log.push(self.tasks[&id].transition(Some(from), said));
+        self.settle_children(id, now, log);
         Some(standing.state)
     }
 
@@ -304,8 +389,12 @@ impl Rows {
             row.close_attempt(Outcome::Cancelled, Some(reason.clone()), now);
         }
         row.task.error = Some(reason.clone());
+        if let Some(held) = row.held.take() {
+            self.order.linger(&Task { standing, ..row.task.clone() }, held);
+        }
         self.settle(id, standing, now);
-        log.0.push(self.tasks[&id].transition(Some(from), Some(reason)));
+        log.push(self.tasks[&id].transition(Some(from), Some(reason)));
+        self.settle_children(id, now, log);
         true
     }
 
@@ -316,12 +405,13 @@ impl Rows {
         row.task.error = None;
         row.result = None;
         self.settle(id, standing, now);
-        log.0.push(self.tasks[&id].transition(Some(from), None));
+        log.push(self.tasks[&id].transition(Some(from), None));
         true
     }
 
     pub(super) fn purge(&mut self, id: TaskId) -> bool {
-        let finished = self.tasks.get(&id).is_some_and(|row| row.task.state().is_finished());
+        let is_finished = self.tasks.get(&id).is_some_and(|row| row.task.state().is_finished());
+        let finished = is_finished && !self.has_unfinished_children(id);
         if finished {
             self.remove_task(id);
         }
@@ -330,7 +420,9 @@ impl Rows {
 
     /// Removes a task; answers which submission it was of.
     pub(super) fn remove_task(&mut self, id: TaskId) -> Option<SubmissionId> {
-        let submission = self.tasks.remove(&id)?.task.submission;
+        let row = self.tasks.remove(&id)?;
+        self.leave_family(id, &row.parents);
+        let submission = row.task.submission;
         if let Some(of) = self.submissions.get_mut(&submission) {
             of.info.tasks.retain(|task| *task != id);
         }
@@ -345,7 +437,7 @@ impl Rows {
     }
 
     /// The one place where a task's standing is written.
-    fn settle(&mut self, id: TaskId, standing: Standing, now: Timestamp) {
+    pub(super) fn settle(&mut self, id: TaskId, standing: Standing, now: Timestamp) {
         let Some(row) = self.tasks.get_mut(&id) else { return };
         if let Some(place) = place(&row.task) {
             self.claimable.remove(&place);
@@ -356,6 +448,7 @@ impl Rows {
             row.held = None;
         }
         self.claimable.extend(place(&row.task));
+        self.order.enter(&row.task);
     }
 }
 
@@ -373,7 +466,7 @@ impl TaskRow {
         }
     }
 
-    fn transition(&self, from: Option<State>, error: Option<Arc<str>>) -> Transition {
+    pub(super) fn transition(&self, from: Option<State>, error: Option<Arc<str>>) -> Transition {
         Transition {
             task: self.task.id,
             submission: self.task.submission,

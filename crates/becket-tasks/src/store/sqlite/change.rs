@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 
 /// The number that stands for a kind's name in the rows.
 pub(super) type KindNumber = i64;
+/// The number that stands for a source's name in the rows.
+pub(super) type SourceNumber = i64;
 /// The number that stands for a worker's name in the rows.
 pub(super) type WorkerNumber = i64;
 
@@ -23,6 +25,10 @@ pub(super) type WorkerNumber = i64;
 pub(super) enum Change {
     Kind {
         number: KindNumber,
+        name: Arc<str>,
+    },
+    Source {
+        number: SourceNumber,
         name: Arc<str>,
     },
     Worker {
@@ -63,6 +69,38 @@ pub(super) enum Change {
         to: Place,
         at: Timestamp,
         error: Option<Arc<str>>,
+    },
+    /// The task is held back by others, or no longer.
+    Hold {
+        task: TaskId,
+        hold: Hold,
+    },
+    /// The task waits for another, or would if that had not ended.
+    Family {
+        child: TaskId,
+        parent: TaskId,
+        is_over: bool,
+    },
+    /// The child need not wait for this parent any more.
+    ParentOver {
+        child: TaskId,
+        parent: TaskId,
+    },
+    /// Something whose rate is limited started; of the starts before, the latest `kept` are enough.
+    Started {
+        kind: KindNumber,
+        limit_key: Option<Arc<str>>,
+        at: Timestamp,
+        kept: usize,
+    },
+    /// Starts before this time do not matter any more.
+    ForgetStarts {
+        before: Timestamp,
+    },
+    Pause {
+        scope: String,
+        name: Arc<str>,
+        is_paused: bool,
     },
     Result {
         task: TaskId,
@@ -118,12 +156,42 @@ pub(super) struct Place {
     pub(super) state: State,
     pub(super) spared: u32,
     pub(super) run_at: i64,
+    pub(super) hold: Hold,
 }
 
-impl From<Standing> for Place {
-    fn from(standing: Standing) -> Self {
-        Self { state: standing.state, spared: standing.spared, run_at: standing.run_at.as_millis() }
+impl Place {
+    pub(super) fn new(standing: Standing, hold: Hold) -> Self {
+        Self { state: standing.state, spared: standing.spared, run_at: standing.run_at.as_millis(), hold }
     }
+}
+
+/// What keeps a task from being claimed though it is queued or retrying.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Hold {
+    /// Nothing.
+    #[default]
+    Open,
+    /// Others are before it in its lane.
+    Lane,
+    /// So many with its limit's key are open that it would not be among the next.
+    Key,
+    /// Nothing but its time: its lane passes it until it is ready, and then looks who comes first.
+    Adrift,
+}
+
+/// The number of a hold in the rows.
+pub(super) const fn hold_number(hold: Hold) -> i64 {
+    match hold {
+        Hold::Open => 0,
+        Hold::Lane => 1,
+        Hold::Key => 2,
+        Hold::Adrift => 3,
+    }
+}
+
+/// The hold with a number; `None` means that the file is damaged.
+pub(super) fn hold_of(number: i64) -> Option<Hold> {
+    [Hold::Open, Hold::Lane, Hold::Key, Hold::Adrift].into_iter().find(|hold| hold_number(*hold) == number)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +230,17 @@ pub(super) struct TaskRow {
     pub(super) created_at: Timestamp,
     /// The worker that runs it from the start.
     pub(super) started_by: Option<WorkerNumber>,
+    pub(super) source: SourceNumber,
+    pub(super) hold: Hold,
+    pub(super) lane: Option<Arc<str>>,
+    pub(super) passes: bool,
+    /// Of a debounced task: when its burst began.
+    pub(super) since: Option<Timestamp>,
+    pub(super) tenant: Option<Arc<str>>,
+    pub(super) limit_key: Option<Arc<str>>,
+    /// How many parents it waits for.
+    pub(super) parents: u32,
+    pub(super) survives: bool,
 }
 
 /// The number of a state in the rows.
@@ -173,6 +252,7 @@ pub(super) const fn state_number(state: State) -> i64 {
         State::Completed => 3,
         State::Failed => 4,
         State::Cancelled => 5,
+        State::Waiting => 6,
     }
 }
 

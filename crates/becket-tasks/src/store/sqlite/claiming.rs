@@ -139,7 +139,7 @@ fn read_all(reader: &mut Reader, taken: Vec<Taken>) -> Result<(Vec<Claimed>, Vec
     let mut claims = Vec::with_capacity(taken.len());
     let mut unreadable = Vec::new();
     for taken in taken {
-        let ready = taken.running.ready;
+        let ready = taken.running.ready.clone();
         match read_carried(reader, ready.submission) {
             Ok(carried) => claims.push(claimed(taken, &carried)),
             Err(Error::Corrupt(why)) => {

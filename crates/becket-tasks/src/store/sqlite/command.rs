@@ -9,6 +9,7 @@ use super::outdated::Outdated;
 use super::schedule::Running;
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
+use crate::order::Scope;
 use crate::query::{Pruned, Retention};
 use crate::store::Claim;
 use crate::submission::{Inserted, NewTask, Submission};
@@ -35,6 +36,7 @@ pub(super) enum Command {
     /// The submissions with a key, of all sources: only the writer knows the latest keys.
     Find(Arc<str>, Reply<Vec<SubmissionId>>),
     Probe(Reply<()>),
+    SetPaused(Scope, bool, Reply<()>),
     /// Nothing but a reason to look at the clock again.
     Tick,
     Close(Reply<()>),
@@ -51,6 +53,7 @@ impl Command {
             | Self::Purge(..)
             | Self::Erase(..)
             | Self::Probe(..)
+            | Self::SetPaused(..)
             | Self::Close(..) => true,
             Self::Claim(..)
             | Self::Renew(..)

@@ -7,6 +7,7 @@ use super::rows::submission_id;
 use super::writer::{Round, Writer};
 use crate::error::Result;
 use crate::id::{SubmissionId, TaskId};
+use crate::order::Rate;
 use crate::query::{Pruned, Retention};
 use crate::time::Timestamp;
 
@@ -28,6 +29,9 @@ impl Writer {
         let Some(ready) = self.rows.task(task)?.filter(|ready| ready.standing.state.is_finished()) else {
             return Ok(None);
         };
+        if self.has_families && self.rows.has_unfinished_children(task)? {
+            return Ok(None);
+        }
         let (submission, state) = (ready.submission, ready.standing.state);
         self.apply(round, &Change::ForgetTask { task, submission, state })?;
         Ok(Some(submission))
@@ -65,6 +69,10 @@ impl Writer {
         self.drop_payloads(round, &bereft)?;
         self.forget_keys(round)?;
         self.forget_workers(round, &outdated.workers)?;
+        let before = round.now.before(2 * Rate::PERIOD_MAX);
+        if self.rows.number("SELECT min(at) FROM starts")?.is_some_and(|oldest| oldest < before.as_millis()) {
+            self.apply(round, &Change::ForgetStarts { before })?;
+        }
         Ok(pruned)
     }
 

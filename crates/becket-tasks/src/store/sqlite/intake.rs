@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use super::change::{Change, SubmissionRow, TaskRow, WorkerNumber};
+use super::change::{Change, Hold, SourceNumber, SubmissionRow, TaskRow, WorkerNumber};
 use super::command::{Appended, Carried, Taken};
+use super::family::Parents;
 use super::keys::{find_in_part, key_hash, part_of};
-use super::schedule::Ready;
+use super::schedule::{Ready, Ties};
 use super::writer::{Parked, Round, Writer, transition_of};
 use crate::error::Result;
 use crate::id::{SubmissionId, TaskId};
-use crate::state::{Event, Standing, transition};
+use crate::order::{OnRetry, bounded_name};
+use crate::state::{Event, Standing, State, transition};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::Claimed;
+use crate::time::Timestamp;
 
 /// A new task's runner, if it starts at once.
 struct Runner {
@@ -23,10 +26,15 @@ struct Runner {
 
 impl Writer {
     pub(super) fn insert(&mut self, round: &mut Round, submissions: Vec<Submission>) -> Result<Vec<Inserted>> {
-        submissions.into_iter().map(|submission| self.insert_one(round, submission)).collect()
+        let mut inserted: Vec<Inserted> = Vec::with_capacity(submissions.len());
+        for submission in submissions {
+            let one = self.insert_one(round, submission, &inserted)?;
+            inserted.push(one);
+        }
+        Ok(inserted)
     }
 
-    fn insert_one(&mut self, round: &mut Round, submission: Submission) -> Result<Inserted> {
+    fn insert_one(&mut self, round: &mut Round, submission: Submission, before: &[Inserted]) -> Result<Inserted> {
         if let Some(key) = &submission.key
             && let Some(first) = self.duplicate_of(&submission.source, key)?
         {
@@ -39,13 +47,15 @@ impl Writer {
         if self.packer.is_full() {
             self.cut_block(round)?;
         }
-        let added = self.add_tasks(round, id, &carried, submission.tasks)?;
+        let source = self.source(round, &submission.source)?;
+        let of = Of { submission: id, source, carried: Some(&carried), before };
+        let added = self.add_tasks(round, &of, submission.tasks)?;
         let started = added.started.into_iter().map(|taken| claimed(taken, &carried)).collect();
         Ok(Inserted { submission: id, tasks: added.tasks, duplicate: false, started })
     }
 
     /// The first submission with this source and key.
-    fn duplicate_of(&self, source: &str, key: &str) -> Result<Option<SubmissionId>> {
+    pub(super) fn duplicate_of(&self, source: &str, key: &str) -> Result<Option<SubmissionId>> {
         let same = self.submissions_with_key(key)?.into_iter().find(|(_, of)| of == source);
         Ok(same.map(|(first, _)| first))
     }
@@ -109,61 +119,62 @@ impl Writer {
         submission: SubmissionId,
         tasks: Vec<NewTask>,
     ) -> Result<Option<Appended>> {
-        if self.rows.submission(submission)?.is_none() {
-            return Ok(None);
-        }
-        let mut added = Appended { tasks: Vec::new(), started: Vec::new() };
-        for task in tasks {
-            let id = self.add_task(round, submission, None, &task, &mut added.started)?;
-            self.apply(round, &Change::Appended { submission, task: id })?;
-            added.tasks.push(id);
+        let Some(row) = self.rows.submission(submission)? else { return Ok(None) };
+        let source = self.source(round, &row.source)?;
+        let of = Of { submission, source, carried: None, before: &[] };
+        let added = self.add_tasks(round, &of, tasks)?;
+        for task in &added.tasks {
+            self.apply(round, &Change::Appended { submission, task: *task })?;
         }
         Ok(Some(added))
     }
 
-    fn add_tasks(
-        &mut self,
-        round: &mut Round,
-        submission: SubmissionId,
-        carried: &Arc<Carried>,
-        tasks: Vec<NewTask>,
-    ) -> Result<Appended> {
+    fn add_tasks(&mut self, round: &mut Round, of: &Of<'_>, tasks: Vec<NewTask>) -> Result<Appended> {
         let mut added = Appended { tasks: Vec::with_capacity(tasks.len()), started: Vec::new() };
         for task in tasks {
-            let id = self.add_task(round, submission, Some(carried), &task, &mut added.started)?;
+            let id = self.add_task(round, of, task, &mut added)?;
             added.tasks.push(id);
         }
         Ok(added)
     }
 
-    fn add_task(
-        &mut self,
-        round: &mut Round,
-        submission: SubmissionId,
-        carried: Option<&Arc<Carried>>,
-        task: &NewTask,
-        started: &mut Vec<Taken>,
-    ) -> Result<TaskId> {
+    fn add_task(&mut self, round: &mut Round, of: &Of<'_>, mut task: NewTask, added: &mut Appended) -> Result<TaskId> {
+        let since = self.supersede(round, &mut task)?;
+        let parents = self.parents_of(&task, of.before, &added.tasks)?;
         let id = TaskId::from_u64(self.ids.next(round.now));
         let kind = self.kind(round, &task.kind)?;
         let run_at = task.due.resolve(round.now);
-        let standing = Standing::queued(task.max_attempts, run_at);
-        let ready = Ready { id, submission, kind, priority: task.priority, standing, created_at: round.now };
-        let runner = self.runner(round, task, &ready)?;
-        let row = TaskRow {
-            id,
-            submission,
-            kind,
-            priority: task.priority,
-            max_attempts: standing.max_attempts,
-            run_at,
-            created_at: round.now,
-            started_by: runner.as_ref().map(|runner| runner.worker),
+        let standing = match parents.unfinished() {
+            0 => Standing::queued(task.max_attempts, run_at),
+            _ => Standing::waiting(task.max_attempts, run_at),
         };
-        self.apply(round, &Change::Task(row))?;
+        let mut ready = Ready {
+            id,
+            submission: of.submission,
+            kind,
+            source: of.source,
+            priority: task.priority,
+            standing,
+            created_at: round.now,
+            hold: Hold::Open,
+            ties: ties_of(&task),
+        };
+        let runner = self.runner(round, &task, &ready)?;
+        if runner.is_none() {
+            ready.hold = self.hold_in_lane(&ready, round.now)?;
+            if ready.hold == Hold::Open && ready.is_ready(round.now) && self.limiter.should_hold(&ready) {
+                ready.hold = Hold::Key;
+                self.limiter.note_held(&ready);
+            }
+        }
+        self.apply(round, &Change::Task(row_of(&task, &ready, &parents, since, runner.as_ref())))?;
+        self.join_family(round, id, &parents)?;
         match runner {
-            Some(runner) => self.start_new(round, ready, &runner, carried, started),
-            None => self.queue_new(round, ready, carried),
+            Some(runner) => self.start_new(round, ready, &runner, of.carried, &mut added.started),
+            None => self.queue_new(round, ready, of.carried),
+        }
+        if let Some(reason) = parents.bad {
+            self.cancel_one(round, id, &reason.into())?;
         }
         Ok(id)
     }
@@ -173,11 +184,17 @@ impl Writer {
     /// That a task is inserted already running saves the claim's own change, and the time until it is made. It is done
     /// only where no other task is due that the claim wants, which might be better.
     fn runner(&mut self, round: &mut Round, task: &NewTask, ready: &Ready) -> Result<Option<Runner>> {
-        if let Some(start) = &task.start {
+        if ready.standing.state != State::Queued || self.schedule.is_paused(ready.kind, ready.source) {
+            return Ok(None);
+        }
+        if let Some(start) = &task.start
+            && self.would_be_alone(ready)?
+        {
             let worker = self.worker(round, &start.worker)?;
             return Ok(Some(Runner { worker, lease: start.lease, parked: None }));
         }
-        if ready.standing.run_at > round.now {
+        // What is tied to others has to be looked at more closely, by a claim.
+        if ready.standing.run_at > round.now || ready.ties.is_some() || !self.limiter.limits(ready.kind).is_none() {
             return Ok(None);
         }
         let wants = |parked: &Parked| parked.kinds.contains(&ready.kind) && parked.room() > 0;
@@ -203,7 +220,10 @@ impl Writer {
         let ready = Ready { standing, ..ready };
         let taken = self.note_started(round, ready, None, runner.worker, runner.lease, carried.cloned());
         match runner.parked.and_then(|place| self.parked.get_mut(place)) {
-            Some(parked) => parked.taken.push(taken),
+            Some(parked) => {
+                self.schedule.charge(None, parked.claim.rules.weight(None));
+                parked.taken.push(taken);
+            }
             None => started.push(taken),
         }
     }
@@ -214,9 +234,63 @@ impl Writer {
         {
             self.recent.keep(ready.submission, carried);
         }
-        self.schedule.add_ready(ready);
+        if ready.standing.state == State::Waiting {
+            self.waiting += 1;
+        }
+        if let Some(lane) = ready.lane() {
+            self.count_adrift(&Arc::clone(lane), Hold::Open, ready.hold);
+        }
         let at = round.now;
         round.announce(|| transition_of(self, &ready, None, at, None));
+        self.enter_schedule(round, ready);
+    }
+}
+
+/// What new tasks come with.
+struct Of<'a> {
+    submission: SubmissionId,
+    source: SourceNumber,
+    carried: Option<&'a Arc<Carried>>,
+    /// What the same call has accepted before.
+    before: &'a [Inserted],
+}
+
+fn ties_of(task: &NewTask) -> Option<Arc<Ties>> {
+    let lane = task.lane.as_ref().and_then(|lane| bounded_name(&lane.name));
+    let tenant = task.tenant.as_ref().and_then(bounded_name);
+    let limit_key = task.limit_key.as_ref().and_then(bounded_name);
+    if lane.is_none() && tenant.is_none() && limit_key.is_none() {
+        return None;
+    }
+    let passes = task.lane.as_ref().is_some_and(|lane| lane.on_retry == OnRetry::Pass);
+    Some(Arc::new(Ties { lane, passes, tenant, limit_key }))
+}
+
+fn row_of(
+    task: &NewTask,
+    ready: &Ready,
+    parents: &Parents,
+    since: Option<Timestamp>,
+    runner: Option<&Runner>,
+) -> TaskRow {
+    TaskRow {
+        id: ready.id,
+        submission: ready.submission,
+        kind: ready.kind,
+        priority: ready.priority,
+        max_attempts: ready.standing.max_attempts,
+        run_at: ready.standing.run_at,
+        created_at: ready.created_at,
+        started_by: runner.map(|runner| runner.worker),
+        source: ready.source,
+        hold: ready.hold,
+        lane: ready.lane().cloned(),
+        passes: ready.passes(),
+        since,
+        tenant: ready.tenant().cloned(),
+        limit_key: ready.limit_key().cloned(),
+        parents: parents.unfinished(),
+        survives: task.survives_parents,
     }
 }
 

@@ -25,6 +25,11 @@ impl Names {
         *self = Self { used: std::mem::take(&mut self.used), ..Self::new(rows) };
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<(i64, Arc<str>)> {
+        self.names.iter().map(|(number, name)| (*number, Arc::clone(name))).collect()
+    }
+
     pub(super) fn number(&self, name: &str) -> Option<i64> {
         self.numbers.get(name).copied()
     }

@@ -26,6 +26,10 @@ const WORKERS_KEPT: i64 = 1_000;
 /// Ids are as old as what they name, but for a clock that was set back: by up to this long, what is old is found.
 const CLOCK_SET_BACK: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
 
+/// No child that has not ended may ask for the task any more.
+const UNWANTED: &str = "NOT EXISTS (SELECT 1 FROM families f INDEXED BY families_parent CROSS JOIN tasks c \
+                        ON c.id = f.child WHERE f.parent = tasks.id AND c.state IN (0, 1, 2, 6))";
+
 /// What a reader found to be outdated.
 #[derive(Default)]
 pub(super) struct Outdated {
@@ -100,8 +104,8 @@ fn tasks(
     more: &mut bool,
 ) -> Result<Vec<(TaskId, Timestamp)>> {
     let too_old = format!(
-        "SELECT id, updated_at FROM tasks WHERE id < {} AND state >= 3 AND updated_at < ?1 \
-         ORDER BY updated_at, id LIMIT ?2",
+        "SELECT id, updated_at FROM tasks WHERE id < {} AND state BETWEEN 3 AND 5 AND updated_at < ?1 \
+         AND {UNWANTED} ORDER BY updated_at, id LIMIT ?2",
         first_id_after(oldest_kept)
     );
     let mut tasks = found(connection, &too_old, oldest_kept.as_millis(), FOUND_MAX, more)?;
@@ -109,9 +113,11 @@ fn tasks(
     if too_many > tasks.len() as u64 {
         *more |= too_many > FOUND_MAX as u64;
         let limit = usize::try_from(too_many).unwrap_or(FOUND_MAX).min(FOUND_MAX);
-        let oldest =
-            "SELECT id, updated_at FROM tasks WHERE state >= 3 AND updated_at < ?1 ORDER BY updated_at, id LIMIT ?2";
-        tasks = found(connection, oldest, i64::MAX, limit, &mut false)?;
+        let oldest = format!(
+            "SELECT id, updated_at FROM tasks WHERE state BETWEEN 3 AND 5 AND updated_at < ?1 AND {UNWANTED} \
+             ORDER BY updated_at, id LIMIT ?2"
+        );
+        tasks = found(connection, &oldest, i64::MAX, limit, &mut false)?;
     }
     Ok(tasks.into_iter().map(|(id, updated_at)| (TaskId::from_u64(id), Timestamp::from_millis(updated_at))).collect())
 }

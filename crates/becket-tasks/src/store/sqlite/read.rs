@@ -16,7 +16,7 @@ use super::failure::{damaged, failed};
 use super::rows::{place, sql, submission_id, unsigned};
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
-use crate::query::{Listed, Page, SubmissionFilter, SubmissionInfo, TaskFilter};
+use crate::query::{Family, Listed, Page, SubmissionFilter, SubmissionInfo, TaskFilter};
 use crate::state::{Standing, State};
 use crate::task::{Attempt, Task, TaskDetail, WorkerId};
 use crate::time::Timestamp;
@@ -209,7 +209,8 @@ pub(super) fn totals(connection: &Connection) -> Result<[u64; State::ALL.len()]>
 }
 
 const TASK: &str = "t.id, t.submission, k.name, t.state, t.attempt, t.spared, t.max_attempts, t.run_at, t.priority, \
-                    s.source, s.event, s.action, s.key, t.created_at, t.updated_at, t.error";
+                    s.source, s.event, s.action, s.key, t.created_at, t.updated_at, t.error, t.lane, \
+                    nullif(t.tenant, ''), t.limit_key";
 
 fn task_of(row: &Row<'_>) -> rusqlite::Result<Task> {
     let state = state_of(row.get(3)?).ok_or_else(|| damaged("a task's state"))?;
@@ -225,6 +226,9 @@ fn task_of(row: &Row<'_>) -> rusqlite::Result<Task> {
             run_at: Timestamp::from_millis(row.get(7)?),
         },
         priority: row.get(8)?,
+        lane: row.get::<_, Option<String>>(16)?.map(Into::into),
+        tenant: row.get::<_, Option<String>>(17)?.map(Into::into),
+        limit_key: row.get::<_, Option<String>>(18)?.map(Into::into),
         source: row.get::<_, String>(9)?.into(),
         event: row.get::<_, String>(10)?.into(),
         action: row.get::<_, Option<String>>(11)?.map(Into::into),
@@ -418,23 +422,52 @@ pub(super) fn submission_info(connection: &Connection, row: SubmissionRow) -> Re
     })
 }
 
-/// The due time of the task of these levels that has been waiting longest.
+/// The due time of the task that has been waiting longest, of those that nothing holds back.
 pub(super) fn oldest_due(connection: &Connection, now: Timestamp) -> Result<Option<Timestamp>> {
-    // Every level's first row, found by skipping through the index: as many look-ups as there are levels.
+    // Every stream's first row, found by skipping through the index: as many look-ups as there are streams.
     let mut query = connection
         .prepare_cached(
-            "WITH RECURSIVE level(kind, priority, run_at) AS ( \
-               SELECT * FROM (SELECT kind, priority, run_at FROM tasks INDEXED BY tasks_ready \
-                 WHERE state IN (0, 2) ORDER BY kind, priority, run_at LIMIT 1) \
+            "WITH RECURSIVE stream(kind, priority, source, tenant, run_at) AS ( \
+               SELECT * FROM (SELECT kind, priority, source, tenant, run_at FROM tasks INDEXED BY tasks_ready \
+                 WHERE state IN (0, 2) AND hold IN (0, 3) ORDER BY kind, priority, source, tenant, run_at LIMIT 1) \
                UNION ALL \
-               SELECT next.kind, next.priority, next.run_at FROM level, tasks next \
-               WHERE next.id = (SELECT id FROM tasks INDEXED BY tasks_ready WHERE state IN (0, 2) \
-                 AND (kind, priority) > (level.kind, level.priority) ORDER BY kind, priority, run_at LIMIT 1) \
-             ) SELECT min(run_at) FROM level",
+               SELECT next.kind, next.priority, next.source, next.tenant, next.run_at FROM stream, tasks next \
+               WHERE next.id = (SELECT id FROM tasks INDEXED BY tasks_ready WHERE state IN (0, 2) AND hold IN (0, 3) \
+                 AND (kind, priority, source, tenant) > (stream.kind, stream.priority, stream.source, stream.tenant) \
+                 ORDER BY kind, priority, source, tenant, run_at LIMIT 1) \
+             ) SELECT min(run_at) FROM stream",
         )
         .map_err(failed)?;
     let oldest: Option<i64> = query.query_row(params![], |row| row.get(0)).map_err(failed)?;
     Ok(oldest.map(Timestamp::from_millis).filter(|run_at| *run_at <= now))
+}
+
+/// The names of what is paused in a scope, in order.
+pub(super) fn paused(connection: &Connection, scope: &str) -> Result<Vec<Arc<str>>> {
+    let mut query = connection.prepare("SELECT name FROM paused WHERE scope = ?1 ORDER BY name").map_err(failed)?;
+    let rows = query.query_map([scope], |row| row.get::<_, String>(0).map(Into::into)).map_err(failed)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(failed)
+}
+
+/// What a task waits for and what waits for it.
+pub(super) fn family(connection: &Connection, task: TaskId) -> Result<Option<Family>> {
+    let number = sql(task.as_u64());
+    let is_kept = connection.prepare_cached("SELECT 1 FROM tasks WHERE id = ?1").map_err(failed)?.exists([number]);
+    if !is_kept.map_err(failed)? {
+        return Ok(None);
+    }
+    let all = |query: &str| {
+        let mut query = connection.prepare_cached(query).map_err(failed)?;
+        let rows = query.query_map([number], |row| row.get(0).map(super::rows::task_id)).map_err(failed)?;
+        rows.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)
+    };
+    Ok(Some(Family {
+        parents: all("SELECT parent FROM families WHERE child = ?1 ORDER BY parent")?,
+        children: all(&format!(
+            "SELECT child FROM families INDEXED BY families_parent WHERE parent = ?1 ORDER BY child LIMIT {}",
+            Family::CHILDREN_MAX
+        ))?,
+    }))
 }
 
 #[cfg(test)]

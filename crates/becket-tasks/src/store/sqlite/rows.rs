@@ -1,26 +1,25 @@
 //! Rows: the state in SQLite, as the one write connection sees it.
 //!
-//! Writes what [`Change`]s say and answers the writer's questions; decides nothing. Questions of other threads go to
-//! [`read`](super::read), on connections of their own.
+//! Writes what [`Change`]s say and answers the writer's questions (`questions`, `order`); decides nothing. Questions of
+//! other threads go to [`read`](super::read), on connections of their own.
 
-use std::cmp::Reverse;
+mod order;
+mod questions;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, params};
 
-use super::block::Span;
 use super::change::{
-    AttemptEnd, BlockRow, Change, KindNumber, Place, SubmissionRow, TaskRow, WorkerNumber, outcome_number,
-    state_number, state_of,
+    AttemptEnd, BlockRow, Change, Place, SubmissionRow, TaskRow, WorkerNumber, hold_number, outcome_number,
+    state_number,
 };
-use super::failure::{damaged, failed};
+use super::failure::failed;
 use super::keys::Sealed;
-use super::schedule::{Level, Ready};
 use crate::error::Result;
 use crate::id::{SubmissionId, TaskId};
-use crate::state::{Standing, State};
-use crate::task::Outcome;
+use crate::state::State;
 use crate::time::Timestamp;
 
 /// The write connection.
@@ -81,6 +80,9 @@ impl Rows {
     pub(super) fn apply(&mut self, change: &Change) -> Result<()> {
         match change {
             Change::Kind { number, name } => self.execute("INSERT INTO kinds VALUES (?1, ?2)", params![number, name]),
+            Change::Source { number, name } => {
+                self.execute("INSERT INTO sources VALUES (?1, ?2)", params![number, name])
+            }
             Change::Worker { number, name } => {
                 self.execute("INSERT INTO workers VALUES (?1, ?2)", params![number, name])
             }
@@ -93,6 +95,12 @@ impl Rows {
             Change::Start { task, from, attempt, worker, at } => self.start(*task, *from, *attempt, *worker, *at),
             Change::End { task, to, at, attempt, error } => self.end(*task, *to, *at, attempt, error.as_deref()),
             Change::Move { task, from, to, at, error } => self.move_task(*task, *from, *to, *at, error.as_deref()),
+            Change::Hold { .. }
+            | Change::Family { .. }
+            | Change::ParentOver { .. }
+            | Change::Started { .. }
+            | Change::ForgetStarts { .. }
+            | Change::Pause { .. } => self.apply_order(change),
             Change::Result { task, expires_at, body } => self.execute(
                 "INSERT OR REPLACE INTO results VALUES (?1, ?2, ?3)",
                 params![sql(task.as_u64()), expires_at.as_millis(), body],
@@ -155,11 +163,16 @@ impl Rows {
     }
 
     fn insert_task(&mut self, row: &TaskRow) -> Result<()> {
-        let state = if row.started_by.is_some() { State::Running } else { State::Queued };
+        let state = match (row.started_by, row.parents) {
+            (Some(_), _) => State::Running,
+            (None, 0) => State::Queued,
+            (None, _) => State::Waiting,
+        };
         self.deltas[place(state)] += 1;
         let started = row.started_by.map(|_| row.created_at.as_millis());
         self.execute(
-            "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?9, ?10, ?11, NULL, NULL, NULL, NULL)",
+            "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?9, ?10, ?11, NULL, NULL, NULL, NULL, \
+             ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
             params![
                 sql(row.id.as_u64()),
                 sql(row.submission.as_u64()),
@@ -172,6 +185,15 @@ impl Rows {
                 row.created_at.as_millis(),
                 row.started_by,
                 started,
+                row.source,
+                hold_number(row.hold),
+                row.tenant.as_deref().unwrap_or_default(),
+                row.lane,
+                row.passes,
+                row.since.map(Timestamp::as_millis),
+                row.limit_key,
+                row.parents,
+                row.survives,
             ],
         )
     }
@@ -182,7 +204,7 @@ impl Rows {
         }
         self.count(from, State::Running);
         self.execute(
-            "UPDATE tasks SET state = 1, attempt = ?2, worker = ?3, started_at = ?4, updated_at = ?4, \
+            "UPDATE tasks SET state = 1, hold = 0, attempt = ?2, worker = ?3, started_at = ?4, updated_at = ?4, \
              ended_at = NULL, outcome = NULL, attempt_error = NULL WHERE id = ?1",
             params![sql(task.as_u64()), attempt, worker, at.as_millis()],
         )
@@ -192,7 +214,7 @@ impl Rows {
         self.count(State::Running, to.state);
         self.execute(
             "UPDATE tasks SET state = ?2, spared = ?3, run_at = ?4, updated_at = ?5, ended_at = ?5, outcome = ?6, \
-             attempt_error = ?7, error = ?8 WHERE id = ?1",
+             attempt_error = ?7, error = ?8, hold = ?9 WHERE id = ?1",
             params![
                 sql(task.as_u64()),
                 state_number(to.state),
@@ -202,6 +224,7 @@ impl Rows {
                 outcome_number(attempt.outcome),
                 attempt.error,
                 error,
+                hold_number(to.hold),
             ],
         )
     }
@@ -209,8 +232,16 @@ impl Rows {
     fn move_task(&mut self, task: TaskId, from: State, to: Place, at: Timestamp, error: Option<&str>) -> Result<()> {
         self.count(from, to.state);
         self.execute(
-            "UPDATE tasks SET state = ?2, spared = ?3, run_at = ?4, updated_at = ?5, error = ?6 WHERE id = ?1",
-            params![sql(task.as_u64()), state_number(to.state), to.spared, to.run_at, at.as_millis(), error,],
+            "UPDATE tasks SET state = ?2, spared = ?3, run_at = ?4, updated_at = ?5, error = ?6, hold = ?7 WHERE id = ?1",
+            params![
+                sql(task.as_u64()),
+                state_number(to.state),
+                to.spared,
+                to.run_at,
+                at.as_millis(),
+                error,
+                hold_number(to.hold),
+            ],
         )
     }
 
@@ -229,6 +260,7 @@ impl Rows {
         self.execute("DELETE FROM tasks WHERE id = ?1", [number])?;
         self.execute("DELETE FROM attempts WHERE task = ?1", [number])?;
         self.execute("DELETE FROM results WHERE task = ?1", [number])?;
+        self.execute("DELETE FROM families WHERE child = ?1", [number])?;
         self.execute("DELETE FROM appended WHERE submission = ?1 AND task = ?2", [sql(submission.as_u64()), number])
     }
 
@@ -297,224 +329,8 @@ impl Rows {
     }
 }
 
-/// The writer's questions. They see the open transaction.
-impl Rows {
-    /// Of `candidates`, those whose key is `key`, with their source.
-    pub(super) fn with_key(&self, candidates: &[SubmissionId], key: &str) -> Result<Vec<(SubmissionId, String)>> {
-        let mut query = self
-            .connection
-            .prepare_cached("SELECT source FROM submissions WHERE id = ?1 AND key = ?2")
-            .map_err(failed)?;
-        let mut found = Vec::new();
-        for candidate in candidates {
-            let source = query.query_row(params![sql(candidate.as_u64()), key], |row| row.get(0)).optional();
-            found.extend(source.map_err(failed)?.map(|source| (*candidate, source)));
-        }
-        Ok(found)
-    }
-
-    /// The entries of one part of a segment of keys.
-    pub(super) fn key_part(&self, segment: i64, part: usize) -> Result<Vec<u8>> {
-        let mut query = self
-            .connection
-            .prepare_cached("SELECT entries FROM key_parts WHERE segment = ?1 AND part = ?2")
-            .map_err(failed)?;
-        query.query_row(params![segment, part], |row| row.get(0)).map_err(failed)
-    }
-
-    /// The segments of keys, oldest first, with their latest submission.
-    pub(super) fn key_segments(&self) -> Result<Vec<(i64, SubmissionId)>> {
-        let mut query =
-            self.connection.prepare("SELECT number, last FROM key_segments ORDER BY number").map_err(failed)?;
-        let rows = query.query_map([], |row| Ok((row.get(0)?, submission_id(row.get(1)?)))).map_err(failed)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(failed)
-    }
-
-    /// Calls `each` with the keys of all submissions after `last`.
-    pub(super) fn keys_after(&self, last: SubmissionId, mut each: impl FnMut(SubmissionId, &str)) -> Result<()> {
-        let mut query = self
-            .connection
-            .prepare("SELECT id, key FROM submissions WHERE id > ?1 AND key IS NOT NULL")
-            .map_err(failed)?;
-        let mut rows = query.query([sql(last.as_u64())]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            let key = row.get_ref(1).map_err(failed)?;
-            each(submission_id(row.get(0).map_err(failed)?), key.as_str().map_err(|error| failed(error.into()))?);
-        }
-        Ok(())
-    }
-
-    pub(super) fn tasks_of(&self, submission: SubmissionId) -> Result<Vec<TaskId>> {
-        super::read::tasks_of(&self.connection, submission)
-    }
-
-    /// Whether a submission still has tasks.
-    pub(super) fn has_tasks(&self, submission: SubmissionId) -> Result<bool> {
-        let has = "SELECT coalesce((SELECT submission FROM tasks WHERE id > ?1 ORDER BY id LIMIT 1) = ?1, 0) \
-                   OR EXISTS (SELECT 1 FROM appended WHERE submission = ?1)";
-        let mut query = self.connection.prepare_cached(has).map_err(failed)?;
-        query.query_row([sql(submission.as_u64())], |row| row.get(0)).map_err(failed)
-    }
-
-    /// How many tasks are finished, those of the open transaction included.
-    pub(super) fn finished(&self) -> Result<u64> {
-        let mut totals = super::read::totals(&self.connection)?;
-        for (total, delta) in totals.iter_mut().zip(self.deltas) {
-            *total = total.saturating_add_signed(delta);
-        }
-        Ok(super::outdated::finished(&totals))
-    }
-
-    /// When a task last changed.
-    pub(super) fn updated_at(&self, task: TaskId) -> Result<Option<Timestamp>> {
-        self.time("SELECT updated_at FROM tasks WHERE id = ?1", task)
-    }
-
-    /// When a task's result ends, if it has one.
-    pub(super) fn result_expires_at(&self, task: TaskId) -> Result<Option<Timestamp>> {
-        self.time("SELECT expires_at FROM results WHERE task = ?1", task)
-    }
-
-    fn time(&self, query: &str, task: TaskId) -> Result<Option<Timestamp>> {
-        let mut query = self.connection.prepare_cached(query).map_err(failed)?;
-        let time = query.query_row([sql(task.as_u64())], |row| row.get(0).map(Timestamp::from_millis));
-        time.optional().map_err(failed)
-    }
-
-    /// A submission as its row says, for tasks whose payload is not in memory.
-    pub(super) fn submission(&self, submission: SubmissionId) -> Result<Option<SubmissionRow>> {
-        super::read::submission_row(&self.connection, submission)
-    }
-
-    /// A task that is not running, wherever it stands, with its state.
-    pub(super) fn task(&self, task: TaskId) -> Result<Option<Ready>> {
-        let mut query =
-            self.connection.prepare_cached(&format!("SELECT {READY} FROM tasks WHERE id = ?1")).map_err(failed)?;
-        query.query_row([sql(task.as_u64())], ready_of).optional().map_err(failed)
-    }
-
-    /// The earliest claimable tasks of a level, at most `limit`.
-    pub(super) fn ready_of_level(&self, level: Level, limit: usize) -> Result<Vec<Ready>> {
-        let mut query = self
-            .connection
-            .prepare_cached(&format!(
-                "SELECT {READY} FROM tasks INDEXED BY tasks_ready \
-                 WHERE state IN (0, 2) AND kind = ?1 AND priority = ?2 ORDER BY run_at, id LIMIT ?3"
-            ))
-            .map_err(failed)?;
-        let rows = query.query_map(params![level.kind, level.priority.0, limit], ready_of).map_err(failed)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(failed)
-    }
-
-    /// Which levels have claimable tasks: one look-up in the index for each.
-    pub(super) fn levels(&self) -> Result<Vec<Level>> {
-        let mut query = self
-            .connection
-            .prepare_cached(
-                "SELECT kind, priority FROM tasks INDEXED BY tasks_ready \
-                 WHERE state IN (0, 2) AND (kind, priority) > (?1, ?2) ORDER BY kind, priority LIMIT 1",
-            )
-            .map_err(failed)?;
-        let mut levels = Vec::new();
-        let (mut kind, mut priority) = (i64::MIN, i64::from(i8::MIN));
-        while let Some(level) = query
-            .query_row(params![kind, priority], |row| Ok(Level { kind: row.get(0)?, priority: Reverse(row.get(1)?) }))
-            .optional()
-            .map_err(failed)?
-        {
-            (kind, priority) = (level.kind, i64::from(level.priority.0));
-            levels.push(level);
-        }
-        Ok(levels)
-    }
-
-    /// All tasks whose rows say that they run, with the number of their worker.
-    pub(super) fn running(&self) -> Result<Vec<(Ready, WorkerNumber)>> {
-        let mut query = self
-            .connection
-            .prepare_cached(&format!(
-                "SELECT {READY}, worker FROM tasks INDEXED BY tasks_running WHERE state = 1 ORDER BY id"
-            ))
-            .map_err(failed)?;
-        let rows = query.query_map([], |row| Ok((ready_of(row)?, row.get(READY_COLUMNS)?))).map_err(failed)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(failed)
-    }
-
-    /// How many of a task's earlier attempts ended with `outcome`, those before a requeue included.
-    pub(super) fn attempts_ended(&self, task: TaskId, outcome: Outcome) -> Result<u32> {
-        let mut query = self
-            .connection
-            .prepare_cached("SELECT count(*) FROM attempts WHERE task = ?1 AND outcome = ?2")
-            .map_err(failed)?;
-        query.query_row(params![sql(task.as_u64()), outcome_number(outcome)], |row| row.get(0)).map_err(failed)
-    }
-
-    /// Why a task's latest attempt ended badly, as its row says.
-    pub(super) fn error_of(&self, task: TaskId) -> Result<Option<Arc<str>>> {
-        let mut query = self.connection.prepare_cached("SELECT error FROM tasks WHERE id = ?1").map_err(failed)?;
-        let error = query.query_row([sql(task.as_u64())], |row| row.get::<_, Option<String>>(0));
-        Ok(error.optional().map_err(failed)?.flatten().map(Into::into))
-    }
-
-    pub(super) fn names(&self, table: &str) -> Result<Vec<(KindNumber, Arc<str>)>> {
-        let mut query = self.connection.prepare(&format!("SELECT number, name FROM {table}")).map_err(failed)?;
-        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?.into()))).map_err(failed)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(failed)
-    }
-
-    /// The body of a block, packed, with its unpacked size and the range of its submissions.
-    pub(super) fn block(&self, block: i64) -> Result<Option<BlockRow>> {
-        super::read::block_row(&self.connection, block)
-    }
-
-    /// Where the payloads of a block lie, in the order of their offsets.
-    pub(super) fn spans_of(&self, block: &BlockRow) -> Result<Vec<(SubmissionId, Span)>> {
-        let mut query = self
-            .connection
-            .prepare_cached(
-                "SELECT id, block_offset, meta_bytes, payload_bytes FROM submissions \
-                 WHERE id BETWEEN ?1 AND ?2 AND block = ?3 ORDER BY block_offset, id",
-            )
-            .map_err(failed)?;
-        let rows = query
-            .query_map(params![sql(block.first.as_u64()), sql(block.last.as_u64()), block.id], |row| {
-                let span = Span {
-                    block: block.id,
-                    offset: unsigned(row.get(1)?),
-                    meta_bytes: unsigned(row.get(2)?),
-                    payload_bytes: unsigned(row.get(3)?),
-                };
-                Ok((submission_id(row.get(0)?), span))
-            })
-            .map_err(failed)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(failed)
-    }
-
-    /// One number that a query answers, or `None`.
-    pub(super) fn number(&self, query: &str) -> Result<Option<i64>> {
-        self.connection.query_row(query, [], |row| row.get(0)).optional().map(Option::flatten).map_err(failed)
-    }
-}
-
-const READY: &str = "id, submission, kind, priority, state, attempt, spared, max_attempts, run_at, created_at";
-const READY_COLUMNS: usize = 10;
-
-fn ready_of(row: &Row<'_>) -> rusqlite::Result<Ready> {
-    let state = state_of(row.get(4)?).ok_or_else(|| damaged("a task's state"))?;
-    Ok(Ready {
-        id: TaskId::from_u64(unsigned(row.get(0)?)),
-        submission: submission_id(row.get(1)?),
-        kind: row.get(2)?,
-        priority: row.get(3)?,
-        standing: Standing {
-            state,
-            attempt: row.get(5)?,
-            spared: row.get(6)?,
-            max_attempts: row.get(7)?,
-            run_at: Timestamp::from_millis(row.get(8)?),
-        },
-        created_at: Timestamp::from_millis(row.get(9)?),
-    })
+pub(super) fn task_id(number: i64) -> TaskId {
+    TaskId::from_u64(unsigned(number))
 }
 
 pub(super) fn submission_id(number: i64) -> SubmissionId {

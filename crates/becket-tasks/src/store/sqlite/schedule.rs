@@ -1,147 +1,348 @@
 //! The schedule: what is due next and what runs, in memory.
 //!
-//! The truth is on disk. Each pair of kind and priority has a [`Window`] on its earliest tasks, bounded in size; what
-//! lies beyond it is read when the window runs empty. Running tasks are all here, with their leases: one process owns
-//! the file, so a lease needs no row.
+//! The truth is on disk. Each kind, priority, source and tenant has a [`Stream`] with a window on its earliest tasks,
+//! bounded in size; what lies beyond it is read when the window runs empty. The streams of a kind and priority stand in a
+//! [`Queue`]. Running tasks are all here, with their leases: one process owns the file, so a lease needs no row.
+//!
+//! Nothing here knows lanes or limits: what they hold back is not in the schedule.
+
+mod queue;
+mod stream;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
-use super::change::{KindNumber, WorkerNumber};
+use self::queue::{Queue, Top};
+pub(super) use self::stream::StreamKey;
+use self::stream::{Place, Stream, StreamId};
+use super::change::{Hold, KindNumber, SourceNumber, WorkerNumber};
 use crate::id::{SubmissionId, TaskId};
 use crate::state::Standing;
+use crate::store::fair::Turns;
 use crate::time::{Elapsed, Timestamp};
 
-/// How many tasks a window holds at the most; some 100 bytes each.
+/// How many tasks a window holds at the most; some 150 bytes each.
 pub(super) const WINDOW_MAX: usize = 4_096;
+/// How many tasks all windows hold at the most, but for [`WINDOW_MIN`] in each.
+const WINDOWS_MAX: usize = 65_536;
+/// So many tasks each window may hold, however many windows there are.
+const WINDOW_MIN: usize = 8;
 
 /// A task that may be claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ready {
     pub(super) id: TaskId,
     pub(super) submission: SubmissionId,
     pub(super) kind: KindNumber,
+    pub(super) source: SourceNumber,
     pub(super) priority: i8,
     pub(super) standing: Standing,
     pub(super) created_at: Timestamp,
+    pub(super) hold: Hold,
+    /// What few tasks have.
+    pub(super) ties: Option<Arc<Ties>>,
+}
+
+/// What binds a task to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ties {
+    pub(super) lane: Option<Arc<str>>,
+    /// Whether its lane passes it while it is not ready.
+    pub(super) passes: bool,
+    pub(super) tenant: Option<Arc<str>>,
+    pub(super) limit_key: Option<Arc<str>>,
+}
+
+impl Ready {
+    pub(super) fn lane(&self) -> Option<&Arc<str>> {
+        self.ties.as_ref()?.lane.as_ref()
+    }
+
+    pub(super) fn passes(&self) -> bool {
+        self.ties.as_ref().is_some_and(|ties| ties.passes)
+    }
+
+    pub(super) fn tenant(&self) -> Option<&Arc<str>> {
+        self.ties.as_ref()?.tenant.as_ref()
+    }
+
+    pub(super) fn limit_key(&self) -> Option<&Arc<str>> {
+        self.ties.as_ref()?.limit_key.as_ref()
+    }
+
+    /// Whether it could begin now, as far as its own state and time are concerned.
+    pub(super) fn is_ready(&self, now: Timestamp) -> bool {
+        self.standing.state.is_claimable() && self.standing.run_at <= now
+    }
+
+    fn key(&self) -> Key {
+        Key(self.standing.run_at, self.id)
+    }
 }
 
 /// A task that runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Running {
     pub(super) ready: Ready,
     pub(super) worker: WorkerNumber,
     pub(super) lease_until: Elapsed,
 }
 
-/// Orders what is due within one kind and priority.
-type Key = (Timestamp, TaskId);
+/// Orders what is due within one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key(pub(super) Timestamp, pub(super) TaskId);
 
-/// The earliest tasks of one kind and priority.
-#[derive(Debug, Default)]
-struct Window {
-    tasks: BTreeMap<Key, Ready>,
-    /// Whether the rows hold more tasks, all of them after the last one here.
-    more: bool,
+impl Key {
+    pub(super) const MIN: Self = Self(Timestamp::from_millis(0), TaskId::from_u64(0));
 }
 
-/// Which window: highest priority first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Level {
-    pub(super) priority: Reverse<i8>,
-    pub(super) kind: KindNumber,
+/// What a claim gets next.
+#[derive(Debug)]
+pub(super) enum Best {
+    /// This task.
+    Task(Ready),
+    /// To know that, the rows of this stream after a key must be read, at most so many.
+    Unread(StreamKey, Key, usize),
 }
 
 /// What is due next and what runs.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    windows: BTreeMap<Level, Window>,
+    ids: HashMap<StreamKey, StreamId>,
+    streams: HashMap<StreamId, Stream>,
+    last_id: StreamId,
+    queues: BTreeMap<(Reverse<i8>, KindNumber), Queue>,
+    turns: Turns,
+    /// How many tasks all windows hold.
+    in_windows: usize,
     running: HashMap<TaskId, Running>,
+    paused_kinds: HashSet<KindNumber>,
+    paused_sources: HashSet<SourceNumber>,
 }
 
 impl Schedule {
-    /// A schedule for rows that hold tasks at `levels`, none of which is in memory yet.
-    pub(super) fn new(levels: impl IntoIterator<Item = Level>) -> Self {
-        let unread = |level| (level, Window { tasks: BTreeMap::new(), more: true });
-        Self { windows: levels.into_iter().map(unread).collect(), running: HashMap::new() }
+    /// A schedule for rows that hold these streams, with the first task of each, none of which is in memory yet.
+    pub(super) fn new(unread: impl IntoIterator<Item = (StreamKey, Key)>, turns: Turns) -> Self {
+        let mut schedule = Self { turns, ..Self::default() };
+        for (key, from) in unread {
+            let id = schedule.next_id();
+            schedule.ids.insert(key.clone(), id);
+            schedule.streams.insert(id, Stream::unread(key, from));
+            schedule.put(id);
+        }
+        schedule
+    }
+
+    /// The turns of the tenants, to go on with after the rest is read anew.
+    pub(super) fn take_turns(&mut self) -> Turns {
+        std::mem::take(&mut self.turns)
+    }
+
+    fn next_id(&mut self) -> StreamId {
+        self.last_id = self.last_id.wrapping_add(1);
+        self.last_id
     }
 
     /// Notes a task that may be claimed.
     pub(super) fn add_ready(&mut self, ready: Ready) {
-        let level = Level { priority: Reverse(ready.priority), kind: ready.kind };
-        let window = self.windows.entry(level).or_default();
-        let key = (ready.standing.run_at, ready.id);
-        let is_beyond = window.more && window.tasks.last_key_value().is_none_or(|(last, _)| key > *last);
-        if is_beyond {
-            return;
+        let stream_key = StreamKey::of(&ready);
+        let id = match self.ids.get(&stream_key) {
+            Some(id) => *id,
+            None => {
+                let id = self.next_id();
+                self.ids.insert(stream_key.clone(), id);
+                self.streams.insert(id, Stream::new(stream_key));
+                id
+            }
+        };
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let key = ready.key();
+        if stream.add(key, ready) {
+            self.in_windows += 1;
+            let has_too_many = self.in_windows > WINDOWS_MAX && stream.tasks.len() > WINDOW_MIN;
+            if stream.tasks.len() > WINDOW_MAX || has_too_many {
+                stream.drop_last();
+                self.in_windows -= 1;
+            }
         }
-        window.tasks.insert(key, ready);
-        if window.tasks.len() > WINDOW_MAX {
-            window.tasks.pop_last();
-            window.more = true;
+        if stream.head().is_none_or(|head| head >= key) {
+            self.put(id);
         }
     }
 
     /// Forgets a task that may no longer be claimed, wherever it is.
     pub(super) fn remove_ready(&mut self, ready: &Ready) {
-        let level = Level { priority: Reverse(ready.priority), kind: ready.kind };
-        if let Some(window) = self.windows.get_mut(&level) {
-            window.tasks.remove(&(ready.standing.run_at, ready.id));
-            if window.tasks.is_empty() && !window.more {
-                self.windows.remove(&level);
+        let Some(id) = self.ids.get(&StreamKey::of(ready)).copied() else { return };
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let was_first = stream.head() == Some(ready.key());
+        if stream.remove(ready.key()) {
+            self.in_windows -= 1;
+            if was_first {
+                self.put(id);
             }
         }
     }
 
-    /// The level of `kinds` whose window must be filled before the best task is known, with the key to read after.
-    pub(super) fn to_fill(&self, kinds: &HashSet<KindNumber>) -> Option<Level> {
-        let is_short = |window: &Window| window.more && window.tasks.is_empty();
-        self.windows
-            .iter()
-            .find(|(level, window)| kinds.contains(&level.kind) && is_short(window))
-            .map(|(level, _)| *level)
-    }
-
-    /// Fills an empty window with the first rows of its level, `more` of which may follow.
-    pub(super) fn fill(&mut self, level: Level, first: Vec<Ready>, more: bool) {
-        if first.is_empty() {
-            self.windows.remove(&level);
-            return;
+    /// Takes in rows that [`Best::Unread`] asked for; `more` may follow.
+    pub(super) fn fill(&mut self, key: &StreamKey, rows: Vec<Ready>, more: bool) {
+        let Some(id) = self.ids.get(key).copied() else { return };
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.more = more;
+        if let Some(last) = rows.last() {
+            stream.cursor = last.key();
         }
-        let tasks = first.into_iter().map(|ready| ((ready.standing.run_at, ready.id), ready)).collect();
-        self.windows.insert(level, Window { tasks, more });
+        let before = stream.tasks.len();
+        stream.tasks.extend(rows.into_iter().map(|ready| (ready.key(), ready)));
+        self.in_windows += stream.tasks.len() - before;
+        if stream.is_unread() {
+            stream.from = stream.cursor;
+        }
+        self.put(id);
     }
 
-    /// The best task of `kinds` that is due at `now`: highest priority, then longest due, then oldest.
-    /// Windows named by [`to_fill`](Self::to_fill) must be filled before.
-    pub(super) fn best_due(&self, kinds: &HashSet<KindNumber>, now: Timestamp) -> Option<Ready> {
-        let mut best: Option<(Reverse<i8>, Key, Ready)> = None;
-        for (level, window) in &self.windows {
-            if best.as_ref().is_some_and(|(priority, ..)| *priority < level.priority) {
+    /// The best task of `kinds` that is due at `now`: highest priority, then the earliest turn, then longest due, then
+    /// oldest. Kinds that are not `open` are left alone.
+    pub(super) fn best_due(
+        &mut self,
+        kinds: &HashSet<KindNumber>,
+        is_open: impl Fn(KindNumber) -> bool,
+        now: Timestamp,
+    ) -> Option<Best> {
+        let mut best: Option<(Reverse<i8>, Top)> = None;
+        let wanted = |kind: &KindNumber| kinds.contains(kind) && is_open(*kind);
+        let queues = self.queues.iter().filter(|(_, queue)| queue.has_due(now));
+        let places: Vec<_> = queues.map(|(place, _)| *place).filter(|(_, kind)| wanted(kind)).collect();
+        for place in places {
+            if self.paused_kinds.contains(&place.1) {
+                continue;
+            }
+            if best.is_some_and(|(priority, _)| priority < place.0) {
                 break;
             }
-            let Some((key, ready)) = window.tasks.first_key_value() else { continue };
-            let is_due = kinds.contains(&level.kind) && key.0 <= now;
-            if is_due && best.as_ref().is_none_or(|(_, best, _)| key < best) {
-                best = Some((level.priority, *key, *ready));
+            let Some(top) = self.top(place, now) else { continue };
+            if best.is_none_or(|(_, best)| (top.turn, top.key) < (best.turn, best.key)) {
+                best = Some((place.0, top));
             }
         }
-        best.map(|(_, _, ready)| ready)
+        let stream = self.streams.get(&best?.1.stream)?;
+        match stream.tasks.first_key_value() {
+            Some((_, ready)) => Some(Best::Task(ready.clone())),
+            None => Some(Best::Unread(stream.key.clone(), stream.cursor, self.fill_size())),
+        }
+    }
+
+    /// Half of a window is read at once, less when there are many: the other half is room for what is inserted before
+    /// its last task.
+    fn fill_size(&self) -> usize {
+        (WINDOWS_MAX / 2 / self.streams.len().max(1)).clamp(WINDOW_MIN, WINDOW_MAX / 2)
+    }
+
+    /// The first stream of a queue that really stands where it says.
+    fn top(&mut self, place: (Reverse<i8>, KindNumber), now: Timestamp) -> Option<Top> {
+        loop {
+            let present = self.turns.present();
+            let queue = self.queues.get(&place)?;
+            if let Some(moved) = queue.due(now).or_else(|| queue.caught_up(present)) {
+                self.put_at(moved, now);
+                continue;
+            }
+            let top = queue.top(present)?;
+            let stream = self.streams.get(&top.stream)?;
+            let turn = self.turns.of(stream.key.tenant.as_ref());
+            if top.key.0 <= now && turn == top.turn {
+                return Some(top);
+            }
+            self.put_at(top.stream, now);
+        }
+    }
+
+    /// Notes that a task of this tenant was claimed.
+    pub(super) fn charge(&mut self, tenant: Option<&Arc<str>>, weight: u32) {
+        self.turns.charge(tenant, weight);
+    }
+
+    /// Puts a stream where it belongs as far as that is known without the time: at the latest when it comes to the top it is
+    /// put right.
+    fn put(&mut self, id: StreamId) {
+        self.put_with(id, Place::Future);
+    }
+
+    fn put_at(&mut self, id: StreamId, now: Timestamp) {
+        let Some(stream) = self.streams.get(&id) else { return };
+        let turn = self.turns.of(stream.key.tenant.as_ref());
+        let is_level = turn <= self.turns.present();
+        self.put_with(id, |head| match head {
+            head if head.0 > now => Place::Future(head),
+            head if is_level => Place::Level(head),
+            head => Place::Ahead(turn, head),
+        });
+    }
+
+    fn put_with(&mut self, id: StreamId, place_of: impl Fn(Key) -> Place) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let of_queue = (stream.key.priority, stream.key.kind);
+        let is_paused = self.paused_sources.contains(&stream.key.source);
+        let old = stream.place;
+        stream.place = stream.head().filter(|_| !is_paused).map_or(Place::Nowhere, place_of);
+        let (new, is_over) = (stream.place, stream.head().is_none());
+        if old == new && new != Place::Nowhere {
+            return;
+        }
+        let queue = self.queues.entry(of_queue).or_default();
+        queue.remove(id, old);
+        queue.insert(id, new);
+        if queue.is_empty() {
+            self.queues.remove(&of_queue);
+        }
+        if is_over && let Some(stream) = self.streams.remove(&id) {
+            self.ids.remove(&stream.key);
+        }
     }
 
     /// Whether a task of `kinds` may be due at `now`: one is, or a window must be filled to know.
     pub(super) fn may_be_due(&self, kinds: &HashSet<KindNumber>, now: Timestamp) -> bool {
-        let mut of_kinds = self.windows.iter().filter(|(level, _)| kinds.contains(&level.kind));
-        of_kinds.any(|(_, window)| match window.tasks.first_key_value() {
-            Some(((run_at, _), _)) => *run_at <= now,
-            None => window.more,
-        })
+        let mut wanted = self.queues.iter().filter(|((_, kind), _)| self.is_wanted(kinds, *kind));
+        wanted.any(|(_, queue)| queue.has_due(now))
     }
 
-    /// When the next task of `kinds` becomes due; a time in the past if one is.
-    pub(super) fn next_due(&self, kinds: &HashSet<KindNumber>) -> Option<Timestamp> {
-        let of_kinds = self.windows.iter().filter(|(level, _)| kinds.contains(&level.kind));
-        of_kinds.filter_map(|(_, window)| window.tasks.first_key_value()).map(|((run_at, _), _)| *run_at).min()
+    /// When the next task of `kinds` becomes due; a time in the past if one is. Kinds that are not `open` count from when
+    /// they are.
+    pub(super) fn next_due(
+        &self,
+        kinds: &HashSet<KindNumber>,
+        opens_at: impl Fn(KindNumber) -> Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let wanted = self.queues.iter().filter(|((_, kind), _)| self.is_wanted(kinds, *kind));
+        wanted.filter_map(|((_, kind), queue)| Some(queue.next_due()?.max(opens_at(*kind)?))).min()
+    }
+
+    fn is_wanted(&self, kinds: &HashSet<KindNumber>, kind: KindNumber) -> bool {
+        kinds.contains(&kind) && !self.paused_kinds.contains(&kind)
+    }
+
+    pub(super) fn pause_kind(&mut self, kind: KindNumber, is_paused: bool) {
+        if is_paused {
+            self.paused_kinds.insert(kind);
+        } else {
+            self.paused_kinds.remove(&kind);
+        }
+    }
+
+    /// Walks all streams; people do not do it often.
+    pub(super) fn pause_source(&mut self, source: SourceNumber, is_paused: bool) {
+        if is_paused {
+            self.paused_sources.insert(source);
+        } else {
+            self.paused_sources.remove(&source);
+        }
+        let of_source = self.streams.iter().filter(|(_, stream)| stream.key.source == source);
+        let ids: Vec<StreamId> = of_source.map(|(id, _)| *id).collect();
+        ids.into_iter().for_each(|id| self.put(id));
+    }
+
+    pub(super) fn is_paused(&self, kind: KindNumber, source: SourceNumber) -> bool {
+        self.paused_kinds.contains(&kind) || self.paused_sources.contains(&source)
     }
 
     /// Notes a task that runs.
@@ -150,8 +351,8 @@ impl Schedule {
     }
 
     /// Forgets a task that runs no more.
-    pub(super) fn remove_running(&mut self, task: TaskId) {
-        self.running.remove(&task);
+    pub(super) fn remove_running(&mut self, task: TaskId) -> Option<Running> {
+        self.running.remove(&task)
     }
 
     /// The running task, if it runs.
@@ -166,79 +367,12 @@ impl Schedule {
 
     /// The running tasks for which `pick` holds, in the order of their ids.
     pub(super) fn running_where(&self, pick: impl Fn(&Running) -> bool) -> Vec<Running> {
-        let mut picked: Vec<Running> = self.running.values().filter(|running| pick(running)).copied().collect();
+        let mut picked: Vec<Running> = self.running.values().filter(|running| pick(running)).cloned().collect();
         picked.sort_unstable_by_key(|running| running.ready.id);
         picked
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ready(id: u64, kind: KindNumber, priority: i8, run_at: i64) -> Ready {
-        let run_at = Timestamp::from_millis(run_at);
-        Ready {
-            id: TaskId::from_u64(id),
-            submission: SubmissionId::from_u64(1),
-            kind,
-            priority,
-            standing: Standing::queued(1, run_at),
-            created_at: run_at,
-        }
-    }
-
-    fn best(schedule: &Schedule, kinds: &[KindNumber], now: i64) -> Option<u64> {
-        let kinds = kinds.iter().copied().collect();
-        schedule.best_due(&kinds, Timestamp::from_millis(now)).map(|ready| ready.id.as_u64())
-    }
-
-    #[test]
-    fn best_is_highest_priority_then_longest_due_then_oldest() {
-        let mut schedule = Schedule::default();
-        for task in [ready(1, 1, 0, 5), ready(2, 2, 0, 4), ready(3, 1, 7, 9), ready(4, 2, 0, 4), ready(5, 3, 9, 0)] {
-            schedule.add_ready(task);
-        }
-        let mut order = Vec::new();
-        let kinds = HashSet::from([1, 2]);
-        while let Some(task) = schedule.best_due(&kinds, Timestamp::from_millis(100)) {
-            schedule.remove_ready(&task);
-            order.push(task.id.as_u64());
-        }
-        assert_eq!(order, [3, 2, 4, 1]);
-        assert_eq!(best(&schedule, &[3], 100), Some(5));
-    }
-
-    #[test]
-    fn lower_priority_is_due_while_higher_is_not() {
-        let mut schedule = Schedule::default();
-        schedule.add_ready(ready(1, 1, 9, 50));
-        schedule.add_ready(ready(2, 1, 0, 1));
-        assert_eq!(best(&schedule, &[1], 10), Some(2));
-        assert_eq!(best(&schedule, &[1], 50), Some(1));
-        assert_eq!(schedule.next_due(&HashSet::from([1])), Some(Timestamp::from_millis(1)));
-    }
-
-    #[test]
-    fn full_window_keeps_the_earliest_and_knows_of_more() {
-        let mut schedule = Schedule::default();
-        for number in (0..WINDOW_MAX as u64 + 10).rev() {
-            schedule.add_ready(ready(number + 1, 1, 0, 5));
-        }
-        let level = Level { priority: Reverse(0), kind: 1 };
-        assert_eq!(schedule.windows[&level].tasks.len(), WINDOW_MAX);
-        schedule.add_ready(ready(999_999, 1, 0, 5));
-        assert_eq!(schedule.windows[&level].tasks.len(), WINDOW_MAX, "what lies beyond stays on disk");
-        let kinds = HashSet::from([1]);
-        for _ in 0..WINDOW_MAX {
-            assert_eq!(schedule.to_fill(&kinds), None);
-            let task = schedule.best_due(&kinds, Timestamp::from_millis(5)).unwrap();
-            schedule.remove_ready(&task);
-        }
-        assert_eq!(schedule.to_fill(&kinds), Some(level));
-        schedule.add_ready(ready(1, 1, 0, 5));
-        assert_eq!(schedule.to_fill(&kinds), Some(level), "an empty window takes nothing before it is filled");
-        schedule.fill(level, Vec::new(), false);
-        assert_eq!(schedule.to_fill(&kinds), None);
-    }
-}
+#[path = "schedule/tests.rs"]
+mod tests;

@@ -4,20 +4,17 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::change::{AttemptEnd, Change, KindNumber, WorkerNumber};
+use super::change::{AttemptEnd, Change, Hold, KindNumber, Place, SourceNumber, WorkerNumber};
 use super::command::{Carried, Reply, Taken};
-use super::schedule::{Ready, Running, WINDOW_MAX};
+use super::schedule::{Best, Ready, Running};
 use super::writer::{Parked, Round, Writer, transition_of};
 use crate::error::Result;
 use crate::id::TaskId;
-use crate::state::{Event, Standing, State, transition};
+use crate::state::{Event, State, transition};
 use crate::store::Claim;
 use crate::store::ending::{Ending, bounded};
 use crate::task::{End, Finish, Finished, Lease, Outcome, WorkerId};
 use crate::time::Timestamp;
-
-/// Half of a window is read at once; the other half is room for what is inserted before its last task.
-const FILL: usize = WINDOW_MAX / 2;
 
 impl Writer {
     pub(super) fn kind(&mut self, round: &mut Round, name: &Arc<str>) -> Result<KindNumber> {
@@ -25,7 +22,19 @@ impl Writer {
             return Ok(number);
         }
         let number = self.kinds.add(Arc::clone(name));
+        if let Some(rules) = &self.rules {
+            self.limiter.learn(number, rules.limits(name));
+        }
         self.apply(round, &Change::Kind { number, name: Arc::clone(name) })?;
+        Ok(number)
+    }
+
+    pub(super) fn source(&mut self, round: &mut Round, name: &Arc<str>) -> Result<SourceNumber> {
+        if let Some(number) = self.sources.number(name) {
+            return Ok(number);
+        }
+        let number = self.sources.add(Arc::clone(name));
+        self.apply(round, &Change::Source { number, name: Arc::clone(name) })?;
         Ok(number)
     }
 
@@ -45,6 +54,7 @@ impl Writer {
             return Ok(());
         }
         let claimed = self.kinds_of(round, &claim).and_then(|kinds| {
+            self.learn_rules(&claim.rules);
             let mut taken = Vec::new();
             self.take_due(round, &claim, &kinds, &mut taken)?;
             Ok((kinds, taken))
@@ -91,30 +101,44 @@ impl Writer {
         taken: &mut Vec<Taken>,
     ) -> Result<()> {
         while taken.len() < claim.limit {
-            while let Some(level) = self.schedule.to_fill(kinds) {
-                let first = self.rows.ready_of_level(level, FILL)?;
-                let more = first.len() == FILL;
-                self.schedule.fill(level, first, more);
+            let limiter = &self.limiter;
+            let is_open = |kind| limiter.opens_at(kind, round.now).is_some_and(|time| time <= round.now);
+            match self.schedule.best_due(kinds, is_open, round.now) {
+                None => break,
+                Some(Best::Unread(stream, after, limit)) => {
+                    let rows = self.rows.ready_after(&stream, after, limit)?;
+                    let more = rows.len() == limit;
+                    self.schedule.fill(&stream, rows, more);
+                }
+                Some(Best::Task(ready)) => {
+                    if !self.put_aside(round, &ready)? && self.comes_first(round, &ready)? {
+                        let worker = self.worker(round, &claim.worker)?;
+                        taken.push(self.start(round, ready, worker, claim)?);
+                    }
+                }
             }
-            let Some(ready) = self.schedule.best_due(kinds, round.now) else { break };
-            let worker = self.worker(round, &claim.worker)?;
-            taken.push(self.start(round, ready, worker, claim.lease)?);
         }
         Ok(())
     }
 
     /// Begins an attempt of a task that waits.
-    fn start(&mut self, round: &mut Round, ready: Ready, worker: WorkerNumber, lease: Duration) -> Result<Taken> {
+    fn start(&mut self, round: &mut Round, ready: Ready, worker: WorkerNumber, claim: &Claim) -> Result<Taken> {
         let from = ready.standing.state;
-        self.schedule.remove_ready(&ready);
+        self.leave_schedule(&ready);
         let Ok(standing) = transition(ready.standing, Event::Claimed, round.now) else {
             return Err(crate::Error::Corrupt(format!("task {} cannot be claimed though it is listed so", ready.id)));
         };
-        let started = Ready { standing, ..ready };
+        if let Some(lane) = ready.lane() {
+            self.count_adrift(&Arc::clone(lane), ready.hold, Hold::Open);
+        }
+        let tenant = ready.tenant();
+        self.schedule.charge(tenant, claim.rules.weight(tenant.map(|tenant| &**tenant)));
+        self.note_rated_start(round, &ready)?;
         let at = round.now;
         self.apply(round, &Change::Start { task: ready.id, from, attempt: standing.attempt, worker, at })?;
         let carried = self.recent.get(ready.submission);
-        Ok(self.note_started(round, started, Some(from), worker, lease, carried))
+        let started = Ready { standing, hold: Hold::Open, ..ready };
+        Ok(self.note_started(round, started, Some(from), worker, claim.lease, carried))
     }
 
     /// Notes in memory that a task runs.
@@ -127,11 +151,13 @@ impl Writer {
         lease: Duration,
         carried: Option<Arc<Carried>>,
     ) -> Taken {
-        let running = Running { ready, worker, lease_until: round.elapsed.after(lease) };
-        self.schedule.add_running(running);
         let at = round.now;
         round.announce(|| transition_of(self, &ready, from, at, None));
-        Taken { running, kind: self.kinds.name(ready.kind), started_at: at, carried }
+        self.limiter.note_running(&ready);
+        let kind = self.kinds.name(ready.kind);
+        let running = Running { ready, worker, lease_until: round.elapsed.after(lease) };
+        self.schedule.add_running(running.clone());
+        Taken { running, kind, started_at: at, carried }
     }
 
     pub(super) fn renew(&mut self, round: &Round, leases: &[Lease], lease: Duration) -> Vec<bool> {
@@ -161,14 +187,20 @@ impl Writer {
 
     fn finish_one(&mut self, round: &mut Round, finish: Finish) -> Result<Finished> {
         let Lease { task, attempt } = finish.lease;
-        let Some(running) = self.schedule.running(task).copied() else {
+        self.stop_lingering(round, |lingering| {
+            lingering.ready.id == task && lingering.ready.standing.attempt == attempt
+        })?;
+        let Some(running) = self.schedule.running(task).cloned() else {
             let is_known = self.rows.task(task)?.is_some();
             return Ok(if is_known { Finished::LeaseLost } else { Finished::Unknown });
         };
         let ending = Ending::reported(&finish.end, attempt, round.now);
+        // Children that wait for it may ask for the result whenever they run.
+        let has_result = matches!(finish.end, End::Completed { result: Some(_), .. });
+        let is_wanted = has_result && self.waiting > 0 && self.rows.has_waiting_children(task)?;
         let Some(state) = self.end(round, &running, &ending)? else { return Ok(Finished::LeaseLost) };
         if let End::Completed { result: Some(body), result_ttl } = finish.end {
-            let expires_at = round.now.after(result_ttl);
+            let expires_at = if is_wanted { Timestamp::MAX } else { round.now.after(result_ttl) };
             self.apply(round, &Change::Result { task, expires_at, body: body.into() })?;
         }
         Ok(Finished::Now(state))
@@ -176,7 +208,7 @@ impl Writer {
 
     /// Ends the running attempt, if it is the one that `ending` speaks of; answers where the task stands then.
     fn end(&mut self, round: &mut Round, running: &Running, ending: &Ending) -> Result<Option<State>> {
-        let ready = running.ready;
+        let ready = running.ready.clone();
         let Ok(standing) = transition(ready.standing, ending.event, round.now) else { return Ok(None) };
         let needs_previous = ending.outcome == Outcome::Released;
         let previous = if needs_previous { self.rows.error_of(ready.id)? } else { None };
@@ -187,38 +219,70 @@ impl Writer {
         let error = ending.task_error(standing.state, previous, lost);
         let attempt = AttemptEnd { outcome: ending.outcome, error: ending.error.clone() };
         let said = ending.error.as_ref().and(error.clone());
-        self.apply(round, &Change::End { task: ready.id, to: standing.into(), at: round.now, attempt, error })?;
+        // One that its lane passes may have to let others by.
+        let is_adrift = ready.lane().is_some() && ready.passes() && standing.state.is_claimable();
+        let hold = if is_adrift { Hold::Adrift } else { Hold::Open };
+        let to = Place::new(standing, hold);
+        self.apply(round, &Change::End { task: ready.id, to, at: round.now, attempt, error })?;
         self.schedule.remove_running(ready.id);
-        self.note_waiting(round, ready, standing, State::Running, said);
+        let after = Ready { standing, hold, ..ready };
+        self.note_waiting(round, after.clone(), State::Running, said);
+        self.leave_place(round, &after)?;
+        self.settle_families(round)?;
         Ok(Some(standing.state))
     }
 
     /// Notes in memory where a task stands now that it does not run (any more).
-    fn note_waiting(
-        &mut self,
-        round: &mut Round,
-        before: Ready,
-        standing: Standing,
-        from: State,
-        error: Option<Arc<str>>,
-    ) {
-        let ready = Ready { standing, ..before };
-        if standing.state.is_claimable() {
-            self.schedule.add_ready(ready);
-        }
+    pub(super) fn note_waiting(&mut self, round: &mut Round, ready: Ready, from: State, error: Option<Arc<str>>) {
         let at = round.now;
         round.announce(|| transition_of(self, &ready, Some(from), at, error));
+        if ready.standing.state.is_finished() {
+            round.ended.push((ready.id, ready.standing.state));
+        }
+        self.enter_schedule(round, ready);
+    }
+
+    /// Gives up the place that an attempt had in lane and limits.
+    pub(super) fn leave_place(&mut self, round: &mut Round, after: &Ready) -> Result<()> {
+        if let Some(freed) = self.limiter.note_ended(after) {
+            self.schedule.add_ready(freed);
+        }
+        let Some(lane) = after.lane().cloned() else { return Ok(()) };
+        self.count_adrift(&lane, Hold::Open, after.hold);
+        if after.hold == Hold::Adrift || !after.standing.state.is_claimable() {
+            self.leave_lane(round, &lane)
+        } else {
+            self.let_older_first(round, &lane, after)
+        }
+    }
+
+    /// Forgets cancelled attempts that are over now, and gives up their places.
+    pub(super) fn stop_lingering(&mut self, round: &mut Round, is_over: impl Fn(&Running) -> bool) -> Result<()> {
+        if self.lingering.is_empty() {
+            return Ok(());
+        }
+        let mut over: Vec<TaskId> =
+            self.lingering.iter().filter(|(_, one)| is_over(one)).map(|(task, _)| *task).collect();
+        over.sort_unstable();
+        for task in over {
+            if let Some(Running { ready, .. }) = self.lingering.remove(&task) {
+                self.leave_place(round, &Ready { hold: Hold::Open, ..ready })?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn release(&mut self, round: &mut Round, worker: &WorkerId) -> Result<u64> {
         let Some(number) = self.workers.number(worker.as_str()) else { return Ok(0) };
         let held = self.schedule.running_where(|running| running.worker == number);
+        self.stop_lingering(round, |lingering| lingering.worker == number)?;
         self.end_all(round, &held, |attempt, now| Ending::reported(&End::Release, attempt, now))
     }
 
     pub(super) fn reclaim_expired(&mut self, round: &mut Round) -> Result<u64> {
         let elapsed = round.elapsed;
         let expired = self.schedule.running_where(|running| running.lease_until <= elapsed);
+        self.stop_lingering(round, |lingering| lingering.lease_until <= elapsed)?;
         self.end_all(round, &expired, |attempt, _| Ending::lost(attempt))
     }
 
@@ -247,11 +311,21 @@ impl Writer {
         Ok(cancelled)
     }
 
-    fn cancel_one(&mut self, round: &mut Round, task: TaskId, reason: &Arc<str>) -> Result<bool> {
+    pub(super) fn cancel_one(&mut self, round: &mut Round, task: TaskId, reason: &Arc<str>) -> Result<bool> {
         let Some(before) = self.ready_or_running(task)? else { return Ok(false) };
-        let Ok(standing) = transition(before.standing, Event::Cancelled, round.now) else { return Ok(false) };
-        let from = before.standing.state;
-        let (to, at, error) = (standing.into(), round.now, Some(Arc::clone(reason)));
+        if before.standing.state.is_finished() {
+            return Ok(false);
+        }
+        self.cancel_ready(round, &before, reason)?;
+        self.settle_families(round)?;
+        Ok(true)
+    }
+
+    /// Cancels an unfinished task; its children are told later.
+    pub(super) fn cancel_ready(&mut self, round: &mut Round, before: &Ready, reason: &Arc<str>) -> Result<()> {
+        let Ok(standing) = transition(before.standing, Event::Cancelled, round.now) else { return Ok(()) };
+        let (task, from) = (before.id, before.standing.state);
+        let (to, at, error) = (Place::new(standing, Hold::Open), round.now, Some(Arc::clone(reason)));
         let change = if from == State::Running {
             let attempt = AttemptEnd { outcome: Outcome::Cancelled, error: error.clone() };
             Change::End { task, to, at, attempt, error: error.clone() }
@@ -259,10 +333,23 @@ impl Writer {
             Change::Move { task, from, to, at, error: error.clone() }
         };
         self.apply(round, &change)?;
-        self.schedule.remove_running(task);
-        self.schedule.remove_ready(&before);
-        self.note_waiting(round, before, standing, from, error);
-        Ok(true)
+        let after = Ready { standing, hold: Hold::Open, ..before.clone() };
+        if let Some(running) = self.schedule.remove_running(task) {
+            self.lingering.insert(task, running);
+        } else {
+            self.leave_schedule(before);
+            if from == State::Waiting {
+                self.waiting = self.waiting.saturating_sub(1);
+            }
+            if let Some(lane) = before.lane().cloned() {
+                self.count_adrift(&lane, before.hold, Hold::Open);
+                if matches!(before.hold, Hold::Open | Hold::Key) {
+                    self.leave_lane(round, &lane)?;
+                }
+            }
+        }
+        self.note_waiting(round, after, from, error);
+        Ok(())
     }
 
     pub(super) fn requeue(&mut self, round: &mut Round, tasks: Vec<TaskId>) -> Result<Vec<TaskId>> {
@@ -279,18 +366,20 @@ impl Writer {
         let Some(before) = self.ready_or_running(task)? else { return Ok(false) };
         let Ok(standing) = transition(before.standing, Event::Requeued, round.now) else { return Ok(false) };
         let from = before.standing.state;
-        self.apply(round, &Change::Move { task, from, to: standing.into(), at: round.now, error: None })?;
+        self.leave_schedule(&before);
+        let hold = if from.is_finished() { self.hold_in_lane_again(round, &before)? } else { before.hold };
+        let to = Place::new(standing, hold);
+        self.apply(round, &Change::Move { task, from, to, at: round.now, error: None })?;
         if from == State::Completed {
             self.apply(round, &Change::ForgetResult { task })?;
         }
-        self.schedule.remove_ready(&before);
-        self.note_waiting(round, before, standing, from, None);
+        self.note_waiting(round, Ready { standing, hold, ..before }, from, None);
         Ok(true)
     }
 
-    fn ready_or_running(&self, task: TaskId) -> Result<Option<Ready>> {
+    pub(super) fn ready_or_running(&self, task: TaskId) -> Result<Option<Ready>> {
         match self.schedule.running(task) {
-            Some(running) => Ok(Some(running.ready)),
+            Some(running) => Ok(Some(running.ready.clone())),
             None => self.rows.task(task),
         }
     }

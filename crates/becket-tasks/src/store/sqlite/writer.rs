@@ -4,8 +4,9 @@
 //! them all. Nobody waits for a timer: an idle store commits at once, a busy one commits in large groups. The time is
 //! read once a round, here, and handed down.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -17,14 +18,16 @@ use super::command::{Command, Reply, Taken, Ticket};
 use super::commit::Commits;
 use super::failure::again;
 use super::keys::Keys;
+use super::limiter::Limiter;
 use super::names::Names;
 use super::recent::RecentPayloads;
 use super::rows::Rows;
 use super::schedule::{Running, Schedule};
 use crate::error::{Error, Result};
 use crate::events::{Events, Transition};
-use crate::id::IdGenerator;
+use crate::id::{IdGenerator, TaskId};
 use crate::measure::CommitMeasures;
+use crate::order::Rules;
 use crate::state::State;
 use crate::store::Claim;
 use crate::store::ending::Ending;
@@ -47,15 +50,27 @@ pub(super) struct Writer {
     pub(super) packer: Packer,
     pub(super) ids: IdGenerator,
     pub(super) kinds: Names,
+    pub(super) sources: Names,
     pub(super) workers: Names,
     pub(super) recent: RecentPayloads,
     pub(super) keys: Keys,
+    pub(super) limiter: Limiter,
+    /// The rules that the limiter knows.
+    pub(super) rules: Option<Arc<Rules>>,
+    /// Cancelled attempts whose workers have not reported; they keep their place in lane and limits.
+    pub(super) lingering: HashMap<TaskId, Running>,
+    /// How many tasks are adrift in each lane that has some.
+    pub(super) adrift: HashMap<Arc<str>, u32>,
+    /// How many tasks wait for their parents.
+    pub(super) waiting: u64,
+    /// Whether any task ever had parents.
+    pub(super) has_families: bool,
     pub(super) parked: Vec<Parked>,
     pub(super) clock: Clock,
     /// Where the callers live, if that is known.
     pub(super) runtime: Option<tokio::runtime::Handle>,
     pub(super) events: Events,
-    pub(super) measures: std::sync::Arc<CommitMeasures>,
+    pub(super) measures: Arc<CommitMeasures>,
     pub(super) commits: Commits,
     pub(super) checkpoints: Checkpoints,
     /// Given to claimers that were gone by then; taken back in the next round.
@@ -92,6 +107,8 @@ pub(super) struct Round {
     urgent: Vec<Answer>,
     transitions: Vec<Transition>,
     is_watched: bool,
+    /// Tasks that have ended, and whose children have not been told.
+    pub(super) ended: Vec<(TaskId, State)>,
 }
 
 /// Sends an answer once it is known whether the round was committed.
@@ -107,6 +124,7 @@ impl Round {
             urgent: Vec::new(),
             transitions: Vec::new(),
             is_watched,
+            ended: Vec::new(),
         }
     }
 
@@ -158,10 +176,13 @@ impl Writer {
 
     /// Waits for a command, or until something that a parked claim waits for becomes due.
     fn next_command(&self, commands: &Receiver<Ticket>) -> Result<Command, RecvTimeoutError> {
-        if !self.unclaimed.is_empty() {
+        if !self.unclaimed.is_empty() || self.limiter.has_to_open() {
             return Ok(Command::Tick);
         }
-        let next_due = self.parked.iter().filter_map(|parked| self.schedule.next_due(&parked.kinds)).min();
+        let opens_at = |kind| self.limiter.opens_at(kind, self.clock.now());
+        let of_parked = |parked: &Parked| self.schedule.next_due(&parked.kinds, opens_at);
+        let next_due = self.parked.iter().filter_map(of_parked).chain(self.limiter.next_due()).min();
+        let next_due = next_due.filter(|_| !self.parked.is_empty());
         let ticket = match next_due {
             Some(due) if !self.clock.is_manual() => {
                 // A little more, so that the clock's next millisecond has begun when we look.
@@ -179,10 +200,14 @@ impl Writer {
         let mut round = Round::new(&self.clock, self.events.has_listeners());
         let is_durable = batch.iter().any(Command::is_durable);
         let mut outcome = self.prepare(is_durable).and_then(|()| self.take_back(&mut round));
+        self.free_due(&round);
         for command in batch.drain(..) {
             outcome = self.execute(&mut round, command, outcome);
         }
-        let outcome = outcome.and_then(|()| self.serve_parked(&mut round)).and_then(|()| self.commit(&mut round));
+        let outcome = outcome
+            .and_then(|()| self.open_more(&mut round))
+            .and_then(|()| self.serve_parked(&mut round))
+            .and_then(|()| self.commit(&mut round));
         if outcome.is_ok() && round.is_open {
             self.measures.record(operations, began.elapsed());
         }
@@ -205,10 +230,21 @@ impl Writer {
         }
         match command {
             Command::Insert(submissions, reply) => {
+                // What makes no sense is refused before anything is changed, and costs the others nothing.
+                match self.check_parents(&submissions) {
+                    Ok(()) => {}
+                    Err(error @ Error::Invalid(_)) => return refuse_one(reply, error),
+                    Err(error) => return settle(round, reply, Err(error)),
+                }
                 let answer = self.insert(round, submissions);
                 settle(round, reply, answer)
             }
             Command::Append(submission, tasks, reply) => {
+                match self.check_parents_appended(&tasks) {
+                    Ok(()) => {}
+                    Err(error @ Error::Invalid(_)) => return refuse_one(reply, error),
+                    Err(error) => return settle(round, reply, Err(error)),
+                }
                 let answer = self.append(round, submission, tasks);
                 settle(round, reply, answer)
             }
@@ -258,6 +294,10 @@ impl Writer {
             Command::Probe(reply) => {
                 let at = round.now;
                 let answer = self.apply(round, &Change::Probe { at });
+                settle(round, reply, answer)
+            }
+            Command::SetPaused(scope, is_paused, reply) => {
+                let answer = self.set_paused(round, &scope, is_paused);
                 settle(round, reply, answer)
             }
             Command::Tick => Ok(()),
@@ -349,13 +389,33 @@ impl Writer {
     pub(super) fn reload(&mut self) -> Result<()> {
         let lease_until = self.clock.elapsed().after(LEASE_AFTER_FAILURE);
         self.kinds = Names::new(self.rows.names("kinds")?);
+        self.sources = Names::new(self.rows.names("sources")?);
         self.workers.reload(self.rows.names("workers")?);
-        let mut schedule = Schedule::new(self.rows.levels()?);
+        let may_hold = self.rows.number("SELECT 1 FROM tasks INDEXED BY tasks_held WHERE hold = 2 LIMIT 1")?.is_some();
+        self.limiter = Limiter::new(self.known_limits(), self.rows.starts()?, may_hold);
+        let mut schedule = Schedule::new(self.rows.streams()?, self.schedule.take_turns());
         for (ready, worker) in self.rows.running()? {
-            let known = self.schedule.running(ready.id).filter(|known| known.ready == ready);
-            schedule.add_running(known.copied().unwrap_or(Running { ready, worker, lease_until }));
+            let known = self.schedule.running(ready.id).filter(|known| known.ready == ready).cloned();
+            let running = known.unwrap_or(Running { ready, worker, lease_until });
+            self.limiter.note_running(&running.ready);
+            schedule.add_running(running);
         }
+        self.lingering.values().for_each(|lingering| self.limiter.note_running(&lingering.ready));
         self.schedule = schedule;
+        self.adrift = self.rows.adrift()?.into_iter().collect();
+        let waiting = self.rows.number("SELECT tasks FROM totals WHERE state = 6")?;
+        self.waiting = waiting.map_or(0, super::rows::unsigned);
+        self.has_families = self.rows.number("SELECT 1 FROM families LIMIT 1")?.is_some();
+        for name in self.rows.paused("kind")? {
+            if let Some(kind) = self.kinds.number(&name) {
+                self.schedule.pause_kind(kind, true);
+            }
+        }
+        for name in self.rows.paused("source")? {
+            if let Some(source) = self.sources.number(&name) {
+                self.schedule.pause_source(source, true);
+            }
+        }
         self.keys.reload(&self.rows)?;
         self.is_stale = false;
         Ok(())
@@ -400,6 +460,13 @@ fn settle<T: Send + 'static>(round: &mut Round, reply: Reply<T>, answer: Result<
     }
 }
 
+/// Answers one command with an error that is its own fault, and lets the round go on.
+fn refuse_one<T>(reply: Reply<T>, error: Error) -> Result<()> {
+    // A caller that is gone does not want to know.
+    let _ = reply.send(Err(error));
+    Ok(())
+}
+
 fn answer_with<T: Send + 'static>(reply: Reply<T>, answer: T) -> Answer {
     Box::new(move |failure: Option<&Error>| {
         // A caller that is gone does not want to know.
@@ -423,7 +490,7 @@ fn refuse(command: Command, error: &Error) {
         Command::Erase(_, reply) => send(reply, error),
         Command::Prune(_, _, reply) => send(reply, error),
         Command::Find(_, reply) => send(reply, error),
-        Command::Probe(reply) | Command::Close(reply) => send(reply, error),
+        Command::Probe(reply) | Command::SetPaused(_, _, reply) | Command::Close(reply) => send(reply, error),
         Command::Tick => {}
     }
 }
@@ -434,7 +501,7 @@ pub(super) fn transition_of(
     ready: &super::schedule::Ready,
     from: Option<State>,
     at: Timestamp,
-    error: Option<std::sync::Arc<str>>,
+    error: Option<Arc<str>>,
 ) -> Transition {
     Transition {
         task: ready.id,

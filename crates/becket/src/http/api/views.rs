@@ -21,7 +21,7 @@ pub(super) struct TaskView {
     /// Chooses the handler.
     #[schema(value_type = String, example = "triage")]
     pub(super) kind: Arc<str>,
-    /// `queued`, `running`, `retrying`, `completed`, `failed` or `cancelled`.
+    /// `waiting`, `queued`, `running`, `retrying`, `completed`, `failed` or `cancelled`.
     #[schema(value_type = String, example = "completed")]
     pub(super) state: State,
     /// The source of its delivery; `api` for tasks that were enqueued by hand.

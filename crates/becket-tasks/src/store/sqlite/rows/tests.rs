@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::super::change::Hold;
 use super::super::open;
 use super::*;
+use crate::task::Outcome;
 
 const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -37,6 +39,15 @@ fn task(id: u64, started_by: Option<WorkerNumber>) -> Change {
         run_at: AT,
         created_at: AT,
         started_by,
+        source: 1,
+        hold: Hold::Lane,
+        lane: Some("lane".into()),
+        passes: true,
+        since: Some(AT),
+        tenant: Some("tenant".into()),
+        limit_key: Some("key".into()),
+        parents: 0,
+        survives: true,
     })
 }
 
@@ -45,7 +56,7 @@ fn sealed(number: i64) -> Sealed {
 }
 
 fn to(state: State) -> Place {
-    Place { state, spared: 1, run_at: AT.as_millis() + 5 }
+    Place { state, spared: 1, run_at: AT.as_millis() + 5, hold: Hold::Open }
 }
 
 /// A life in which each kind of change occurs.
@@ -61,6 +72,7 @@ fn changes() -> Vec<Change> {
     };
     vec![
         Change::Kind { number: 1, name: "work".into() },
+        Change::Source { number: 1, name: "github".into() },
         Change::Worker { number: 1, name: "w".into() },
         Change::Worker { number: 2, name: "gone".into() },
         Change::ForgetWorker { number: 2 },
@@ -94,6 +106,17 @@ fn changes() -> Vec<Change> {
         Change::Keys(sealed(1)),
         Change::Keys(sealed(2)),
         Change::ForgetKeys { segment: 1 },
+        Change::Hold { task: id(31), hold: Hold::Key },
+        Change::Family { child: id(31), parent: id(12), is_over: false },
+        Change::Family { child: id(31), parent: id(11), is_over: false },
+        Change::ParentOver { child: id(31), parent: id(11) },
+        Change::Started { kind: 1, limit_key: Some("key".into()), at: AT, kept: 1 },
+        Change::Started { kind: 1, limit_key: Some("key".into()), at, kept: 1 },
+        Change::Started { kind: 1, limit_key: None, at: AT.before(Duration::from_secs(9)), kept: 1 },
+        Change::ForgetStarts { before: AT },
+        Change::Pause { scope: "kind".into(), name: "work".into(), is_paused: true },
+        Change::Pause { scope: "source".into(), name: "github".into(), is_paused: true },
+        Change::Pause { scope: "source".into(), name: "github".into(), is_paused: false },
         Change::Probe { at },
     ]
 }
@@ -131,6 +154,13 @@ fn dump(connection: &Connection) -> Vec<String> {
 const fn name(change: &Change) -> &'static str {
     match change {
         Change::Kind { .. } => "kind",
+        Change::Source { .. } => "source",
+        Change::Hold { .. } => "hold",
+        Change::Family { .. } => "family",
+        Change::ParentOver { .. } => "parent over",
+        Change::Started { .. } => "started",
+        Change::ForgetStarts { .. } => "forget starts",
+        Change::Pause { .. } => "pause",
         Change::Worker { .. } => "worker",
         Change::ForgetWorker { .. } => "forget worker",
         Change::Submission(_) => "submission",
@@ -156,7 +186,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 19, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 26, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);
@@ -172,6 +202,6 @@ fn totals_are_what_counting_gives() {
     let totals: Vec<&String> = rows.iter().filter(|row| row.starts_with("totals")).collect();
     // Queued 31, running 12, completed 11; 13 was forgotten.
     let expected =
-        [1, 1, 0, 1, 0, 0].iter().enumerate().map(|(n, of)| format!("totals: [Integer({n}), Integer({of})]"));
+        [1, 1, 0, 1, 0, 0, 0].iter().enumerate().map(|(n, of)| format!("totals: [Integer({n}), Integer({of})]"));
     assert_eq!(totals.into_iter().cloned().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }

@@ -49,7 +49,14 @@ fn insert(kind: &str) -> impl FnOnce(Reply<Vec<Inserted>>) -> Command {
 }
 
 fn claim(kind: &str, limit: usize, wait: Duration) -> Claim {
-    Claim { worker: WorkerId::new("w"), kinds: [Arc::from(kind)].into(), limit, lease: SEC, wait }
+    Claim {
+        worker: WorkerId::new("w"),
+        kinds: [Arc::from(kind)].into(),
+        limit,
+        lease: SEC,
+        wait,
+        rules: Arc::default(),
+    }
 }
 
 /// A claim that waits, and where its answer comes.
@@ -190,7 +197,7 @@ fn tasks_of_a_claimer_that_is_gone_are_taken_back_in_the_next_round() {
     assert_eq!(world.claim_now("a"), [task]);
 
     // The claimer goes away between the choice and the answer.
-    let taken = world.writer.schedule.running(task).copied().unwrap();
+    let taken = world.writer.schedule.running(task).cloned().unwrap();
     let (reply, gone) = oneshot::channel();
     drop(gone);
     let carried = None;

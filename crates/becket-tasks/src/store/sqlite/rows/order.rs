@@ -1,0 +1,182 @@
+//! Lanes, limits, families and pauses in the rows: what changes say of them, and the writer's questions.
+
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::questions::{READY, ready_of};
+use super::{Rows, sql, task_id};
+use crate::error::Result;
+use crate::id::TaskId;
+use crate::store::sqlite::change::{Change, KindNumber, hold_number};
+use crate::store::sqlite::failure::failed;
+use crate::store::sqlite::limiter::KeptStart;
+use crate::store::sqlite::schedule::Ready;
+use crate::time::Timestamp;
+
+/// The unfinished tasks of a lane.
+const IN_LANE: &str = "FROM tasks INDEXED BY tasks_lane WHERE lane = ?1 AND state IN (0, 1, 2, 6)";
+
+impl Rows {
+    pub(super) fn apply_order(&self, change: &Change) -> Result<()> {
+        match change {
+            Change::Hold { task, hold } => self
+                .execute("UPDATE tasks SET hold = ?2 WHERE id = ?1", params![sql(task.as_u64()), hold_number(*hold)]),
+            Change::Family { child, parent, is_over } => self.execute(
+                "INSERT OR IGNORE INTO families VALUES (?1, ?2, ?3)",
+                params![sql(child.as_u64()), sql(parent.as_u64()), is_over],
+            ),
+            Change::ParentOver { child, parent } => {
+                let (child, parent) = (sql(child.as_u64()), sql(parent.as_u64()));
+                self.execute("UPDATE families SET is_over = 1 WHERE child = ?1 AND parent = ?2", [child, parent])?;
+                self.execute("UPDATE tasks SET parents = parents - 1 WHERE id = ?1", [child])
+            }
+            Change::Started { kind, limit_key, at, kept } => {
+                let key = limit_key.as_deref().unwrap_or_default();
+                let insert = "INSERT INTO starts (kind, limit_key, at) VALUES (?1, ?2, ?3)";
+                self.execute(insert, params![kind, key, at.as_millis()])?;
+                self.execute(
+                    "DELETE FROM starts WHERE kind = ?1 AND limit_key = ?2 AND number <= (SELECT number FROM starts \
+                     WHERE kind = ?1 AND limit_key = ?2 ORDER BY number DESC LIMIT 1 OFFSET ?3)",
+                    params![kind, key, kept],
+                )
+            }
+            Change::ForgetStarts { before } => self.execute("DELETE FROM starts WHERE at < ?1", [before.as_millis()]),
+            Change::Pause { scope, name, is_paused: true } => {
+                self.execute("INSERT OR IGNORE INTO paused VALUES (?1, ?2)", params![scope, name])
+            }
+            Change::Pause { scope, name, is_paused: false } => {
+                self.execute("DELETE FROM paused WHERE scope = ?1 AND name = ?2", params![scope, name])
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether somebody in the lane runs, or is to run next; those adrift do not count.
+    pub(in super::super) fn is_lane_taken(&self, lane: &str) -> Result<bool> {
+        self.has(&format!("SELECT 1 {IN_LANE} AND hold <> 3 LIMIT 1"), lane)
+    }
+
+    /// Whether the lane has unfinished tasks.
+    pub(in super::super) fn is_lane_used(&self, lane: &str) -> Result<bool> {
+        self.has(&format!("SELECT 1 {IN_LANE} LIMIT 1"), lane)
+    }
+
+    fn has(&self, query: &str, lane: &str) -> Result<bool> {
+        self.connection.prepare_cached(query).map_err(failed)?.exists([lane]).map_err(failed)
+    }
+
+    /// All unfinished tasks of a lane, in the order of acceptance.
+    pub(in super::super) fn in_lane(&self, lane: &str) -> Result<Vec<Ready>> {
+        let mut query =
+            self.connection.prepare_cached(&format!("SELECT {READY} {IN_LANE} ORDER BY id")).map_err(failed)?;
+        let rows = query.query_map([lane], ready_of).map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// The first task that its lane holds back.
+    pub(in super::super) fn next_in_lane(&self, lane: &str) -> Result<Option<Ready>> {
+        let query = format!("SELECT {READY} {IN_LANE} AND hold = 1 ORDER BY id LIMIT 1");
+        let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
+        query.query_row([lane], ready_of).optional().map_err(failed)
+    }
+
+    /// How many tasks are adrift in each lane that has some.
+    pub(in super::super) fn adrift(&self) -> Result<Vec<(Arc<str>, u32)>> {
+        let mut query = self
+            .connection
+            .prepare("SELECT lane, count(*) FROM tasks INDEXED BY tasks_adrift WHERE hold = 3 GROUP BY lane")
+            .map_err(failed)?;
+        let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?.into(), row.get(1)?))).map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// When the burst of a debounced task began.
+    pub(in super::super) fn since(&self, task: TaskId) -> Result<Option<Timestamp>> {
+        let mut query = self.connection.prepare_cached("SELECT since FROM tasks WHERE id = ?1").map_err(failed)?;
+        let since = query.query_row([sql(task.as_u64())], |row| row.get::<_, Option<i64>>(0)).optional();
+        Ok(since.map_err(failed)?.flatten().map(Timestamp::from_millis))
+    }
+
+    /// The best tasks that are held back by their limit's key, at most `limit`.
+    pub(in super::super) fn held_by_key(&self, kind: KindNumber, key: &str, limit: usize) -> Result<Vec<Ready>> {
+        let mut query = self
+            .connection
+            .prepare_cached(&format!(
+                "SELECT {READY} FROM tasks INDEXED BY tasks_held WHERE hold = 2 AND kind = ?1 AND limit_key = ?2 \
+                 ORDER BY priority DESC, run_at, id LIMIT ?3"
+            ))
+            .map_err(failed)?;
+        let rows = query.query_map(params![kind, key, limit], ready_of).map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// Tasks of a kind that are held back by any key, at most `limit`.
+    pub(in super::super) fn held_of_kind(&self, kind: KindNumber, limit: usize) -> Result<Vec<Ready>> {
+        let query = format!("SELECT {READY} FROM tasks INDEXED BY tasks_held WHERE hold = 2 AND kind = ?1 LIMIT ?2");
+        let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
+        let rows = query.query_map(params![kind, limit], ready_of).map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// The kept starts of what has a limited rate, in their order.
+    pub(in super::super) fn starts(&self) -> Result<Vec<KeptStart>> {
+        let mut query =
+            self.connection.prepare("SELECT kind, limit_key, at FROM starts ORDER BY number").map_err(failed)?;
+        let rows = query
+            .query_map([], |row| {
+                let key: String = row.get(1)?;
+                let key = (!key.is_empty()).then(|| key.into());
+                Ok((row.get(0)?, key, Timestamp::from_millis(row.get(2)?)))
+            })
+            .map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// The names of what is paused in a scope.
+    pub(in super::super) fn paused(&self, scope: &str) -> Result<Vec<Arc<str>>> {
+        super::super::read::paused(&self.connection, scope)
+    }
+
+    /// The children that still wait for a task.
+    pub(in super::super) fn children_waiting_for(&self, parent: TaskId) -> Result<Vec<TaskId>> {
+        let query =
+            "SELECT child FROM families INDEXED BY families_parent WHERE parent = ?1 AND is_over = 0 ORDER BY child";
+        let mut query = self.connection.prepare_cached(query).map_err(failed)?;
+        let rows = query.query_map([sql(parent.as_u64())], |row| row.get(0).map(task_id)).map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// How many parents a task waits for, and whether it survives theirs.
+    pub(in super::super) fn waits_for(&self, task: TaskId) -> Result<Option<(u32, bool)>> {
+        let mut query =
+            self.connection.prepare_cached("SELECT parents, survives FROM tasks WHERE id = ?1").map_err(failed)?;
+        let row = query.query_row([sql(task.as_u64())], |row| Ok((row.get(0)?, row.get(1)?)));
+        row.optional().map_err(failed)
+    }
+
+    /// Whether a task has a child that waits.
+    pub(in super::super) fn has_waiting_children(&self, parent: TaskId) -> Result<bool> {
+        self.has_children(parent, "6")
+    }
+
+    /// Whether a task has a child that has not ended.
+    pub(in super::super) fn has_unfinished_children(&self, parent: TaskId) -> Result<bool> {
+        self.has_children(parent, "0, 1, 2, 6")
+    }
+
+    fn has_children(&self, parent: TaskId, states: &str) -> Result<bool> {
+        let query = format!(
+            "SELECT 1 FROM families f INDEXED BY families_parent CROSS JOIN tasks c ON c.id = f.child \
+             WHERE f.parent = ?1 AND c.state IN ({states}) LIMIT 1"
+        );
+        let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
+        query.exists([sql(parent.as_u64())]).map_err(failed)
+    }
+
+    /// Whether there is a task, whatever its state.
+    pub(in super::super) fn is_kept(&self, task: TaskId) -> Result<bool> {
+        let mut query = self.connection.prepare_cached("SELECT 1 FROM tasks WHERE id = ?1").map_err(failed)?;
+        query.exists([sql(task.as_u64())]).map_err(failed)
+    }
+}

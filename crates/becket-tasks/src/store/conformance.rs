@@ -214,6 +214,9 @@ macro_rules! store_crash_conformance {
                 waiting_tasks_keep_their_time_over_a_crash,
                 ids_grow_over_a_crash_and_a_clock_that_went_back,
                 orderly_closed_store_opens_with_everything_in_it,
+                lane_of_a_cancelled_attempt_is_free_after_a_crash,
+                what_ties_tasks_to_others_survives_a_crash,
+                rate_is_kept_over_a_crash,
             },
         }
     };

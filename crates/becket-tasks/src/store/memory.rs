@@ -105,6 +105,14 @@ impl MemoryStore {
         }
     }
 
+    /// Does to what is kept what a crash of the process does to a store that outlives it: attempts are lost, and whose turn
+    /// it was is forgotten. For tests that compare such a store with this one.
+    #[cfg(any(test, feature = "conformance"))]
+    pub fn crash(&self) {
+        // A closed store has nothing to lose.
+        let _ = self.change(1, Rows::crash);
+    }
+
     /// Makes parked claims look again. Changes do so by themselves, and so does a manual clock that is set.
     pub fn wake(&self) {
         self.changed.notify_waiters();

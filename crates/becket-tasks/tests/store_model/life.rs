@@ -41,6 +41,8 @@ pub(crate) enum Step {
     Jump(i64),
     /// So much time passes.
     Pass(Duration),
+    /// The process is killed, and another goes on.
+    Crash,
     /// Everything that can be asked is asked.
     Look,
 }
@@ -109,6 +111,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (scope(), any::<bool>()).prop_map(|(scope, is_paused)| Step::SetPaused(scope, is_paused)),
         1 => (-30..60_i64).prop_map(Step::Jump),
         4 => secs(60).prop_map(Step::Pass),
+        1 => Just(Step::Crash),
         1 => Just(Step::Look),
     ]
 }

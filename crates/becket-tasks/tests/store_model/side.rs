@@ -7,7 +7,7 @@ use std::time::Duration;
 use becket_tasks::query::{Page, SubmissionFilter, SubmissionInfo, TaskFilter};
 use becket_tasks::state::CRASHES_MIN;
 use becket_tasks::store::Claim;
-use becket_tasks::store::conformance::Factory;
+use becket_tasks::store::conformance::Reopen;
 use becket_tasks::submission::{Inserted, NewTask, Parent, Submission};
 use becket_tasks::task::{Claimed, Finish, Lease, Outcome, Task, TaskDetail};
 use becket_tasks::{Clock, Error, Notice, State, Store, SubmissionId, Subscription, TaskId, Timestamp};
@@ -18,6 +18,7 @@ use crate::life::{BIRTH, Step};
 
 /// A store, and what it gave out so far, in order.
 pub(crate) struct Side {
+    factory: Box<dyn Reopen>,
     store: Arc<dyn Store>,
     clock: Clock,
     listener: Subscription,
@@ -28,11 +29,12 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    pub(crate) async fn new(factory: &dyn Factory) -> Self {
+    pub(crate) async fn new(factory: Box<dyn Reopen>) -> Self {
         let clock = Clock::manual(BIRTH);
         let store = factory.open(clock.clone()).await;
         let listener = store.events().subscribe();
         Self {
+            factory,
             store,
             clock,
             listener,
@@ -90,6 +92,12 @@ impl Side {
             }
             Step::Pass(duration) => {
                 self.clock.advance(*duration);
+                String::new()
+            }
+            Step::Crash => {
+                self.store = self.factory.crash(Arc::clone(&self.store), self.clock.clone()).await;
+                // What the crash did itself is not announced.
+                self.listener = self.store.events().subscribe();
                 String::new()
             }
             Step::Look => String::new(),

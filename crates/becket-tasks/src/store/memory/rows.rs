@@ -354,6 +354,13 @@ impl Rows {
         self.end_all(leases, Ending::lost, now, log)
     }
 
+    #[cfg(any(test, feature = "conformance"))]
+    pub(super) fn crash(&mut self, now: Timestamp, log: &mut Log) {
+        self.order.crash();
+        let leases = self.leases(|_| true);
+        self.end_all(leases, Ending::lost, now, log);
+    }
+
     fn leases(&self, which: impl Fn(&Held) -> bool) -> Vec<Lease> {
         let chosen = |row: &&TaskRow| row.held.as_ref().is_some_and(&which);
         let rows = self.tasks.values().filter(chosen);

@@ -75,6 +75,15 @@ pub(super) enum Change {
         task: TaskId,
         hold: Hold,
     },
+    /// The task was cancelled while it ran, and keeps its lane.
+    Linger {
+        task: TaskId,
+        lane: Arc<str>,
+    },
+    /// It has stopped.
+    LingerOver {
+        task: TaskId,
+    },
     /// The task waits for another, or would if that had not ended.
     Family {
         child: TaskId,

@@ -96,6 +96,8 @@ impl Rows {
             Change::End { task, to, at, attempt, error } => self.end(*task, *to, *at, attempt, error.as_deref()),
             Change::Move { task, from, to, at, error } => self.move_task(*task, *from, *to, *at, error.as_deref()),
             Change::Hold { .. }
+            | Change::Linger { .. }
+            | Change::LingerOver { .. }
             | Change::Family { .. }
             | Change::ParentOver { .. }
             | Change::Started { .. }

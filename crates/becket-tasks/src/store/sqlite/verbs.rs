@@ -266,6 +266,9 @@ impl Writer {
         over.sort_unstable();
         for task in over {
             if let Some(Running { ready, .. }) = self.lingering.remove(&task) {
+                if ready.lane().is_some() {
+                    self.apply(round, &Change::LingerOver { task })?;
+                }
                 self.leave_place(round, &Ready { hold: Hold::Open, ..ready })?;
             }
         }
@@ -335,6 +338,9 @@ impl Writer {
         self.apply(round, &change)?;
         let after = Ready { standing, hold: Hold::Open, ..before.clone() };
         if let Some(running) = self.schedule.remove_running(task) {
+            if let Some(lane) = running.ready.lane().cloned() {
+                self.apply(round, &Change::Linger { task, lane })?;
+            }
             self.lingering.insert(task, running);
         } else {
             self.leave_schedule(before);
@@ -343,8 +349,10 @@ impl Writer {
             }
             if let Some(lane) = before.lane().cloned() {
                 self.count_adrift(&lane, before.hold, Hold::Open);
-                if matches!(before.hold, Hold::Open | Hold::Key) {
-                    self.leave_lane(round, &lane)?;
+                match before.hold {
+                    Hold::Open | Hold::Key => self.leave_lane(round, &lane)?,
+                    Hold::Adrift => self.leave_lane_adrift(round, &lane)?,
+                    Hold::Lane => {}
                 }
             }
         }

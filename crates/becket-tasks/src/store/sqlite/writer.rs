@@ -427,6 +427,10 @@ impl Writer {
         self.commits.set_durable(&self.rows, true)?;
         let cut_off = self.schedule.running_where(|_| true);
         let retried = self.end_all(&mut round, &cut_off, |attempt, _| Ending::lost(attempt))?;
+        for (task, lane) in self.rows.lingering()? {
+            self.apply(&mut round, &Change::LingerOver { task })?;
+            self.leave_lane(&mut round, &lane)?;
+        }
         self.commit(&mut round)?;
         Ok(retried)
     }

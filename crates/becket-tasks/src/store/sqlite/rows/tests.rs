@@ -107,6 +107,9 @@ fn changes() -> Vec<Change> {
         Change::Keys(sealed(2)),
         Change::ForgetKeys { segment: 1 },
         Change::Hold { task: id(31), hold: Hold::Key },
+        Change::Linger { task: id(12), lane: "lane".into() },
+        Change::Linger { task: id(11), lane: "lane".into() },
+        Change::LingerOver { task: id(11) },
         Change::Family { child: id(31), parent: id(12), is_over: false },
         Change::Family { child: id(31), parent: id(11), is_over: false },
         Change::ParentOver { child: id(31), parent: id(11) },
@@ -156,6 +159,8 @@ const fn name(change: &Change) -> &'static str {
         Change::Kind { .. } => "kind",
         Change::Source { .. } => "source",
         Change::Hold { .. } => "hold",
+        Change::Linger { .. } => "linger",
+        Change::LingerOver { .. } => "linger over",
         Change::Family { .. } => "family",
         Change::ParentOver { .. } => "parent over",
         Change::Started { .. } => "started",
@@ -186,7 +191,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 26, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 28, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

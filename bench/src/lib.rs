@@ -17,3 +17,4 @@ pub mod process;
 pub mod report;
 pub mod server;
 pub mod signature;
+pub mod text;

@@ -8,11 +8,13 @@ mod limits;
 mod prune;
 mod query;
 mod rows;
+mod steps;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
@@ -23,6 +25,7 @@ use crate::events::Events;
 use crate::id::{IdGenerator, SubmissionId, TaskId};
 use crate::measure::CommitMeasures;
 use crate::query::{Counts, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter};
+use crate::step::{Saved, Step};
 use crate::store::{Claim, Description, Durability, Store, ending};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
@@ -186,6 +189,10 @@ impl Store for MemoryStore {
         }))
     }
 
+    fn save_step(&self, lease: Lease, name: Arc<str>, body: Bytes) -> BoxFuture<'_, Result<Saved>> {
+        verb!(self.change(1, |rows, now, _| rows.save_step(lease, name, body, now)))
+    }
+
     fn release(&self, worker: WorkerId) -> BoxFuture<'_, Result<u64>> {
         verb!(self.change(1, |rows, now, log| rows.release(&worker, now, log)))
     }
@@ -223,6 +230,10 @@ impl Store for MemoryStore {
 
     fn task(&self, task: TaskId) -> BoxFuture<'_, Result<Option<TaskDetail>>> {
         verb!(self.look(|rows, now| rows.task(task, now)))
+    }
+
+    fn steps(&self, task: TaskId) -> BoxFuture<'_, Result<Vec<Step>>> {
+        verb!(self.look(|rows, _| rows.steps(task)))
     }
 
     fn tasks(&self, filter: TaskFilter, page: Page) -> BoxFuture<'_, Result<Listed<Task>>> {

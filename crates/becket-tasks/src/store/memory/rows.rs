@@ -13,6 +13,7 @@ use crate::events::{Events, Transition};
 use crate::id::{IdGenerator, SubmissionId, TaskId};
 use crate::query::{Payload, SubmissionInfo};
 use crate::state::{self, Event, Standing, State};
+use crate::step::Step;
 use crate::store::Claim;
 use crate::store::ending::{Ending, bounded};
 use crate::submission::{Inserted, NewTask, Start, Submission};
@@ -47,6 +48,7 @@ pub(super) struct TaskRow {
     /// Who holds it and until when; only while it runs.
     pub(super) held: Option<Held>,
     pub(super) result: Option<KeptResult>,
+    pub(super) steps: Vec<Step>,
 }
 
 /// A worker's hold on a task.
@@ -178,7 +180,7 @@ impl Rows {
             error: None,
         };
         self.claimable.extend(place(&task));
-        self.tasks.insert(id, TaskRow { task, attempts: Vec::new(), held: None, result: None });
+        self.tasks.insert(id, TaskRow { task, attempts: Vec::new(), held: None, result: None, steps: Vec::new() });
         Some(id)
     }
 
@@ -315,6 +317,9 @@ impl Rows {
         let Ok(standing) = state::transition(row.task.standing, Event::Requeued, now) else { return false };
         row.task.error = None;
         row.result = None;
+        if from == State::Completed {
+            row.steps.clear();
+        }
         self.settle(id, standing, now);
         log.0.push(self.tasks[&id].transition(Some(from), None));
         true

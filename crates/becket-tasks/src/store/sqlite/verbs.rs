@@ -282,6 +282,7 @@ impl Writer {
         self.apply(round, &Change::Move { task, from, to: standing.into(), at: round.now, error: None })?;
         if from == State::Completed {
             self.apply(round, &Change::ForgetResult { task })?;
+            self.apply(round, &Change::ForgetSteps { task })?;
         }
         self.schedule.remove_ready(&before);
         self.note_waiting(round, before, standing, from, None);

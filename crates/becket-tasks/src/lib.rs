@@ -7,6 +7,7 @@ pub mod error;
 pub mod events;
 pub mod id;
 pub mod measure;
+pub mod progress;
 pub mod query;
 pub mod registry;
 pub mod retry;
@@ -24,6 +25,7 @@ pub use engine::{Ended, Engine, EngineMeasures, EngineOptions, Running, Shutdown
 pub use error::{Error, Result};
 pub use events::{Events, Notice, Subscription, Transition};
 pub use id::{SubmissionId, TaskId};
+pub use progress::Progress;
 pub use registry::{DuplicateKind, Handler, Policy, Registry, Run};
 pub use retry::{Backoff, RetryPolicy, TaskError};
 pub use state::State;

@@ -44,7 +44,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, i
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(idle);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
 
     let mut idle_check = pin!(tokio::time::sleep(idle));
     let mut begun_before = 0;

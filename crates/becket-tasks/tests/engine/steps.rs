@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use becket_tasks::step::STEPS_MAX;
-use becket_tasks::{Backoff, State, Store, TaskContext, TaskError};
+use becket_tasks::{Backoff, State, Store, TaskError};
 use tokio::sync::{Notify, mpsc};
 
 use crate::store::Mood;
@@ -247,7 +247,7 @@ async fn requeued_dead_letter_goes_on_where_it_failed_and_a_completed_task_does_
 #[tokio::test]
 async fn crash_does_not_repeat_a_step() {
     use becket_tasks::store::conformance::{Factory, Reopen};
-    use becket_tasks::{Client, Clock, Engine, EngineOptions, Policy, Registry};
+    use becket_tasks::{Client, Clock, Engine, EngineOptions, Policy, Registry, TaskContext};
 
     use crate::sqlite::SqliteFactory;
     use crate::world::SOON;

@@ -169,6 +169,17 @@ mod tests {
         assert!(gate.admit(Command::Tick, 100 * 1024 * 1024).is_ok(), "a giant passes alone");
     }
 
+    #[tokio::test]
+    async fn command_of_our_own_waits_for_room_instead() {
+        let gate = Gate::new(2, 4);
+        let one = gate.admit(Command::Tick, 3 * 1024).unwrap();
+        let mut waiting = std::pin::pin!(gate.admit_bytes_when_possible(Command::Tick, 2 * 1024));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(one);
+        assert!(waiting.await.is_ok());
+        assert!(gate.admit_bytes_when_possible(Command::Tick, 100 * 1024 * 1024).await.is_ok(), "a giant passes alone");
+    }
+
     #[test]
     fn limits_that_make_no_sense_are_brought_into_range() {
         for (commands, kibibytes) in [(0, 0), (usize::MAX, u32::MAX)] {

@@ -92,6 +92,24 @@ async fn late_listener_hears_where_the_task_stands_and_then_the_rest_until_its_e
 }
 
 #[tokio::test]
+async fn slow_listener_of_a_task_is_told_anew_where_it_stands() {
+    let world = World::start().await;
+    let id = world.stepwise("d-1").await;
+    let mut listener = Listener::at(&world, &format!("/api/v1/tasks/{id}/events")).await;
+    // One commit announces more than a listener may lag behind, before the stream can take any.
+    let kinds = vec!["nobody_runs_this"; 20_000];
+    world.deliver(delivery("github", "push", "d-2", &kinds)).await;
+    world.go.add_permits(1);
+    let (mut names, mut states) = (Vec::new(), Vec::new());
+    while let Some((name, data)) = listener.next().await {
+        states.extend(data["state"].as_str().map(str::to_owned));
+        names.push(name);
+    }
+    assert_eq!(names.iter().filter(|name| *name == "task").count(), 2, "{names:?}");
+    assert_eq!(states.last().unwrap(), "completed");
+}
+
+#[tokio::test]
 async fn listener_of_a_task_that_has_ended_hears_so_and_no_more() {
     let world = World::start().await;
     let id = world.ended(delivery("github", "push", "d-1", &["failing"])).await;

@@ -57,6 +57,8 @@ pub(super) struct Story {
     /// What is to be said next.
     next: VecDeque<Said>,
     reread_at: Instant,
+    /// Announcements were missed, so where the task stands is told anew.
+    has_missed: bool,
     is_over: bool,
     /// The listener's place, until it is gone.
     _place: OwnedSemaphorePermit,
@@ -93,6 +95,7 @@ impl Story {
             progress: None,
             next: VecDeque::new(),
             reread_at: Instant::now() + REREAD,
+            has_missed: false,
             is_over: false,
             _place: place,
         };
@@ -109,21 +112,26 @@ impl Story {
             if self.is_over {
                 return None;
             }
+            // Asked for first: where much is announced there is always another notice.
+            if Instant::now() >= self.reread_at {
+                self.reread().await;
+                continue;
+            }
             match timeout_at(self.reread_at, self.subscription.next()).await {
                 Ok(Some(Notice::Transition(transition))) if transition.task == self.task => self.changed(&transition),
                 Ok(Some(Notice::Progress(progress))) if progress.task == self.task => self.came(progress),
                 Ok(Some(Notice::Transition(_) | Notice::Progress(_))) => {}
-                // The next turn finds that it is time to read again, also if this one is cancelled.
-                Ok(Some(Notice::Missed(_))) => self.reread_at = Instant::now(),
-                Ok(None) | Err(_) => self.reread().await,
+                Ok(Some(Notice::Missed(_))) => (self.has_missed, self.reread_at) = (true, Instant::now()),
+                Ok(None) => self.is_over = true,
+                Err(_) => self.reread_at = Instant::now(),
             }
         }
     }
 
     async fn reread(&mut self) {
         match self.api.store().task(self.task).await {
-            Ok(Some(found)) if Seen::task(&found.task) == self.seen => self.latest_progress(),
-            Ok(Some(found)) => self.stands(found.task),
+            Ok(Some(found)) if self.has_missed || Seen::task(&found.task) != self.seen => self.stands(found.task),
+            Ok(Some(_)) => self.latest_progress(),
             Ok(None) => self.is_over = true,
             Err(error) => self.is_over = !error.is_temporary(),
         }
@@ -132,6 +140,7 @@ impl Story {
 
     fn stands(&mut self, task: Task) {
         self.seen = Seen::task(&task);
+        self.has_missed = false;
         self.is_over = task.state().is_finished();
         self.next.push_back(Said::Task(task.into()));
         self.latest_progress();

@@ -188,12 +188,13 @@ pub(crate) enum TasksCommand {
         #[command(flatten)]
         page: PageArgs,
     },
-    /// Shows a task with its attempts and its result.
+    /// Shows a task with its attempts, its steps, its progress and its result.
     Show {
         /// The task's id, or the sender's id of a delivery that has one task.
         id: String,
     },
-    /// Runs tasks again from the start: those named, or dead letters chosen by a filter.
+    /// Runs tasks again from the start: those named, or dead letters chosen by a filter. What steps have done stays done,
+    /// but for tasks that had completed.
     Requeue {
         #[command(flatten)]
         selection: SelectionArgs,
@@ -214,7 +215,7 @@ pub(crate) enum TasksCommand {
     },
     /// Prints what happens to tasks as it happens.
     Watch {
-        /// Only these tasks, until all have ended; the exit code is 0 if they completed.
+        /// Only these tasks and their progress, until all have ended; the exit code is 0 if they completed.
         #[arg(value_name = "ID", conflicts_with_all = ["state", "kind"])]
         ids: Vec<String>,
         /// Only changes into these states.

@@ -1,6 +1,7 @@
 //! `becket tasks`: look at tasks, run them again, end them, delete them, watch them.
 
 mod change;
+mod progress;
 mod watch;
 
 use std::process::ExitCode;
@@ -71,7 +72,7 @@ async fn show(api: &Api, id: &str, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a task with its attempts and its result.
+/// Prints a task with its attempts, its steps and its result.
 fn print(task: &views::Task) -> anyhow::Result<()> {
     let mut table = Table::new(["TASK", task.id.as_str()]);
     table.row([cell("kind"), cell(&task.kind)]);
@@ -84,6 +85,9 @@ fn print(task: &views::Task) -> anyhow::Result<()> {
     table.row([cell("updated"), cell(&task.updated_at)]);
     table.row([cell("due"), cell(&task.run_at)]);
     table.row([cell("error"), optional(task.error.as_deref())]);
+    if let Some(progress) = &task.progress {
+        table.row([cell("progress"), cell(format_args!("{} ({})", progress::text(progress), progress.at))]);
+    }
     table.print()?;
     if !task.attempts.is_empty() {
         let mut table = Table::new(["ATTEMPT", "OUTCOME", "STARTED", "ENDED", "WORKER", "ERROR"]);
@@ -96,6 +100,14 @@ fn print(task: &views::Task) -> anyhow::Result<()> {
                 cell(&attempt.worker),
                 optional(attempt.error.as_deref()),
             ]);
+        }
+        output::line("")?;
+        table.print()?;
+    }
+    if !task.steps.is_empty() {
+        let mut table = Table::new(["STEP", "STORED", "RESULT"]);
+        for step in &task.steps {
+            table.row([cell(&step.name), cell(&step.at), cell(progress::result(step))]);
         }
         output::line("")?;
         table.print()?;

@@ -50,7 +50,7 @@ pub struct EngineOptions {
     pub weights: HashMap<Arc<str>, u32>,
     /// How long what is over is kept. Default: 7 days, and 1,000,000 finished tasks.
     pub retention: Retention,
-    /// A handler that returns more bytes than this fails. Default: 1 MiB.
+    /// A handler that returns more bytes than this fails, and so does one with a step that does. Default: 1 MiB.
     pub result_bytes_max: usize,
     /// The worker's name; `None` makes one. Two workers that live at the same time must not share it.
     pub worker: Option<WorkerId>,

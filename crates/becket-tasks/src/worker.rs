@@ -18,7 +18,7 @@ pub(crate) mod inline;
 mod lease;
 mod maintenance;
 pub(crate) mod measures;
-mod outage;
+pub(crate) mod outage;
 mod pace;
 pub(crate) mod shutdown;
 
@@ -41,7 +41,7 @@ use crate::store::Store;
 use crate::task::{Finish, WorkerId};
 
 /// A store that has not answered by then is treated as one that cannot be reached.
-const STORE_DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const STORE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What the parts of one engine share.
 pub(crate) struct Worker {

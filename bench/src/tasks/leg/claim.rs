@@ -30,7 +30,14 @@ pub(super) async fn claim(bed: &Bed, tasks: u64) -> Result<Measured> {
 /// A claim of at most so many tasks, which does not wait.
 pub(super) fn claim_of(limit: usize) -> Claim {
     let kinds: [Arc<str>; 1] = [KIND.into()];
-    Claim { worker: WorkerId::new("bench"), kinds: kinds.into(), limit, lease: LEASE, wait: Duration::ZERO }
+    Claim {
+        worker: WorkerId::new("bench"),
+        kinds: kinds.into(),
+        limit,
+        lease: LEASE,
+        wait: Duration::ZERO,
+        rules: Arc::default(),
+    }
 }
 
 fn completed(task: &Claimed) -> Finish {

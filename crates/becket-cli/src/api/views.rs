@@ -12,7 +12,7 @@ pub(crate) struct Listing<T> {
     pub(crate) next_cursor: Option<String>,
 }
 
-/// A task; in lists without `result` and `attempts`.
+/// A task; in lists without `result`, `attempts`, `steps` and `progress`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Task {
     pub(crate) id: String,
@@ -31,6 +31,10 @@ pub(crate) struct Task {
     pub(crate) result: Option<Box<RawValue>>,
     #[serde(default)]
     pub(crate) attempts: Vec<Attempt>,
+    #[serde(default)]
+    pub(crate) steps: Vec<Step>,
+    #[serde(default)]
+    pub(crate) progress: Option<Progress>,
 }
 
 /// One run of a task.
@@ -42,6 +46,34 @@ pub(crate) struct Attempt {
     pub(crate) ended_at: Option<String>,
     pub(crate) outcome: Option<String>,
     pub(crate) error: Option<String>,
+}
+
+/// What an attempt of a task has done for good.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) at: String,
+    pub(crate) size: u64,
+    pub(crate) result: Option<Box<RawValue>>,
+}
+
+/// How far a running attempt has come.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Progress {
+    pub(crate) done: u64,
+    /// 0 where it is not known.
+    pub(crate) total: u64,
+    pub(crate) message: String,
+    pub(crate) at: String,
+}
+
+/// The progress of one task, as the stream of events tells it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TaskProgress {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    #[serde(flatten)]
+    pub(crate) progress: Progress,
 }
 
 /// A delivery; in lists without `headers` and `body`.

@@ -9,5 +9,6 @@ mod errors;
 mod reference;
 mod samples;
 mod serve;
+mod steps;
 mod tasks;
 mod world;

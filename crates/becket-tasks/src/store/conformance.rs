@@ -31,6 +31,7 @@ pub mod lanes;
 pub mod leasing;
 pub mod looking;
 pub mod pruning;
+pub mod stepping;
 mod world;
 
 pub use factory::{Factory, MemoryFactory, Reopen};
@@ -185,6 +186,19 @@ macro_rules! store_conformance {
                 probe_leaves_nothing_behind,
                 closed_store_takes_nothing_more,
             },
+            stepping::{
+                saved_steps_are_read_back_unchanged,
+                saved_step_keeps_what_it_was_first,
+                steps_of_one_task_are_not_those_of_another,
+                step_from_a_lost_lease_is_not_kept,
+                step_of_a_task_that_does_not_run_is_not_kept,
+                step_of_an_unknown_task_is_not_kept,
+                steps_stay_however_attempts_end,
+                requeue_keeps_the_steps_of_a_task_that_has_not_completed,
+                requeue_of_a_completed_task_forgets_its_steps,
+                steps_go_with_a_purged_task,
+                steps_go_with_an_outdated_task,
+            },
             announcing::{
                 transitions_are_announced_in_order,
                 announced_change_can_be_read,
@@ -205,6 +219,7 @@ macro_rules! store_crash_conformance {
                 acknowledged_submissions_survive_a_crash,
                 redelivery_after_a_crash_is_recognised,
                 what_ended_before_a_crash_stays_ended,
+                saved_steps_survive_a_crash,
                 running_tasks_are_retried_at_once_after_a_crash,
                 crash_of_a_task_without_retries_is_retried,
                 error_after_a_crash_fails_a_task_without_retries,
@@ -244,7 +259,7 @@ macro_rules! store_requirements {
 
 #[cfg(test)]
 mod tests {
-    const TOPICS: [(&str, &str); 12] = [
+    const TOPICS: [(&str, &str); 13] = [
         ("accepting", include_str!("conformance/accepting.rs")),
         ("announcing", include_str!("conformance/announcing.rs")),
         ("claiming", include_str!("conformance/claiming.rs")),
@@ -257,6 +272,7 @@ mod tests {
         ("leasing", include_str!("conformance/leasing.rs")),
         ("looking", include_str!("conformance/looking.rs")),
         ("pruning", include_str!("conformance/pruning.rs")),
+        ("stepping", include_str!("conformance/stepping.rs")),
     ];
 
     #[test]

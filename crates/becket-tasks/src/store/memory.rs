@@ -10,11 +10,13 @@ mod order;
 mod prune;
 mod query;
 mod rows;
+mod steps;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
@@ -28,6 +30,7 @@ use crate::order::Scope;
 use crate::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use crate::step::{Saved, Step};
 use crate::store::{Claim, Description, Durability, Store, ending};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
@@ -199,6 +202,10 @@ impl Store for MemoryStore {
         }))
     }
 
+    fn save_step(&self, lease: Lease, name: Arc<str>, body: Bytes) -> BoxFuture<'_, Result<Saved>> {
+        verb!(self.change(1, |rows, now, _| rows.save_step(lease, name, body, now)))
+    }
+
     fn release(&self, worker: WorkerId) -> BoxFuture<'_, Result<u64>> {
         verb!(self.change(1, |rows, now, log| rows.release(&worker, now, log)))
     }
@@ -236,6 +243,10 @@ impl Store for MemoryStore {
 
     fn task(&self, task: TaskId) -> BoxFuture<'_, Result<Option<TaskDetail>>> {
         verb!(self.look(|rows, now| rows.task(task, now)))
+    }
+
+    fn steps(&self, task: TaskId) -> BoxFuture<'_, Result<Vec<Step>>> {
+        verb!(self.look(|rows, _| rows.steps(task)))
     }
 
     fn tasks(&self, filter: TaskFilter, page: Page) -> BoxFuture<'_, Result<Listed<Task>>> {

@@ -33,6 +33,7 @@ mod read;
 mod recent;
 mod rows;
 mod schedule;
+mod steps;
 mod verbs;
 mod writer;
 
@@ -43,6 +44,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -68,6 +70,7 @@ use crate::order::Scope;
 use crate::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use crate::step::{Saved, Step};
 use crate::store::{Claim, Description, Durability, Store};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
@@ -318,6 +321,10 @@ impl Store for SqliteStore {
         Box::pin(self.ask_patiently(|reply| Command::Finish(finishes, reply)))
     }
 
+    fn save_step(&self, lease: Lease, name: Arc<str>, body: Bytes) -> BoxFuture<'_, Result<Saved>> {
+        Box::pin(self.save(lease, name, body))
+    }
+
     fn release(&self, worker: WorkerId) -> BoxFuture<'_, Result<u64>> {
         Box::pin(self.ask_patiently(|reply| Command::Release(worker, reply)))
     }
@@ -349,6 +356,10 @@ impl Store for SqliteStore {
     fn task(&self, task: TaskId) -> BoxFuture<'_, Result<Option<TaskDetail>>> {
         let now = self.clock.now();
         Box::pin(self.readers.ask(move |reader| reader.snapshot(|connection| read::task(connection, task, now))))
+    }
+
+    fn steps(&self, task: TaskId) -> BoxFuture<'_, Result<Vec<Step>>> {
+        Box::pin(self.readers.ask(move |reader| steps::of(&reader.connection, task)))
     }
 
     fn tasks(&self, filter: TaskFilter, page: Page) -> BoxFuture<'_, Result<Listed<Task>>> {

@@ -89,8 +89,16 @@ fn no_handler() -> End {
 /// Runs the handler until it returns, panics, or is dropped because it did not heed a stop.
 async fn verdict(worker: &Worker, held: &Held, entry: &Entry, began: Instant) -> Verdict {
     let deadline = began + entry.policy.timeout.min(TIMEOUT_MAX);
-    let context = TaskContext::new(Arc::clone(&held.task), deadline, held.stop.token().clone(), worker.client.clone());
-    let run = Run { task: Arc::clone(&held.task), context };
+    let context = TaskContext::new(
+        Arc::clone(&held.task),
+        deadline,
+        held.stop.token().clone(),
+        worker.client.clone(),
+        worker.options.result_bytes_max,
+    );
+    // The last report of its progress comes before its end, also where this future is dropped with its runtime.
+    let _reporting = Reporting(context.clone());
+    let run = Run { task: Arc::clone(&held.task), context: context.clone() };
     // The handler is called inside, so that a panic before its first await is caught too.
     let handler = Arc::clone(&entry.handler);
     let mut future: HandlerFuture = Box::pin(async move { handler.run(run).await });
@@ -101,11 +109,21 @@ async fn verdict(worker: &Worker, held: &Held, entry: &Entry, began: Instant) ->
             Err(panic) => Verdict::Panicked(message(&*panic)),
         },
         why = must_be_dropped(&held.stop, deadline, worker.options.cancel_grace) => Verdict::Dropped(why),
+        never = context.send_what_waits() => match never {},
     };
     // Dropping runs the handler's own destructors, which may panic as well.
     match catch_unwind(AssertUnwindSafe(|| drop(future))) {
         Ok(()) => verdict,
         Err(panic) => Verdict::Panicked(message(&*panic)),
+    }
+}
+
+/// Lets the last report of an attempt's progress go out when it ends, however that is.
+struct Reporting(TaskContext);
+
+impl Drop for Reporting {
+    fn drop(&mut self) {
+        self.0.end_progress();
     }
 }
 

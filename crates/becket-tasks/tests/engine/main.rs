@@ -8,7 +8,13 @@ mod inline;
 mod isolation;
 mod lease;
 mod outage;
+mod progress;
 mod retries;
 mod shutdown;
+mod sleep;
+#[cfg(feature = "sqlite")]
+#[path = "../sqlite/mod.rs"]
+mod sqlite;
+mod steps;
 mod store;
 mod world;

@@ -14,8 +14,10 @@ use becket_tasks::store::{Claim, Description};
 use becket_tasks::submission::Inserted;
 use becket_tasks::task::{Finish, Finished, Lease};
 use becket_tasks::{
-    Claimed, Clock, Error, Events, NewTask, Result, Store, Submission, SubmissionId, Task, TaskDetail, TaskId, WorkerId,
+    Claimed, Clock, Error, Events, NewTask, Result, Saved, Step, Store, Submission, SubmissionId, Task, TaskDetail,
+    TaskId, WorkerId,
 };
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
@@ -86,6 +88,9 @@ pub(crate) struct Unsteady {
     pub(crate) finish: Verb,
     pub(crate) prune: Verb,
     pub(crate) release: Verb,
+    /// Met after the commit, before the answer.
+    pub(crate) save_step: Verb,
+    pub(crate) steps: Verb,
     /// Met after the read, before the answer.
     pub(crate) read: Verb,
     /// How many tasks were claimed.
@@ -108,6 +113,8 @@ impl Unsteady {
             finish: Verb::new(),
             prune: Verb::new(),
             release: Verb::new(),
+            save_step: Verb::new(),
+            steps: Verb::new(),
             read: Verb::new(),
             claimed: AtomicUsize::new(0),
             refused: Mutex::default(),
@@ -173,6 +180,14 @@ impl Store for Unsteady {
         })
     }
 
+    fn save_step(&self, lease: Lease, name: Arc<str>, body: Bytes) -> BoxFuture<'_, Result<Saved>> {
+        Box::pin(async move {
+            let saved = self.inner.save_step(lease, name, body).await?;
+            self.save_step.pass().await?;
+            Ok(saved)
+        })
+    }
+
     fn release(&self, worker: WorkerId) -> BoxFuture<'_, Result<u64>> {
         Box::pin(async move {
             self.release.pass().await?;
@@ -212,6 +227,13 @@ impl Store for Unsteady {
             let detail = self.inner.task(task).await?;
             self.read.pass().await?;
             Ok(detail)
+        })
+    }
+
+    fn steps(&self, task: TaskId) -> BoxFuture<'_, Result<Vec<Step>>> {
+        Box::pin(async move {
+            self.steps.pass().await?;
+            self.inner.steps(task).await
         })
     }
 

@@ -29,6 +29,7 @@ pub(crate) enum Step {
     SetPaused(Scope, bool),
     Renew(Vec<usize>, Duration),
     Finish(Vec<(usize, End)>),
+    Save(usize, &'static str, &'static str),
     Release(WorkerId),
     ReclaimExpired,
     Cancel(Vec<usize>),
@@ -100,6 +101,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => claim(),
         2 => (numbers(), secs(30)).prop_map(|(leases, lease)| Step::Renew(leases, lease)),
         6 => prop::collection::vec((any::<usize>(), end()), 0..5).prop_map(Step::Finish),
+        4 => (any::<usize>(), select(vec!["a", "b", "c"]), select(vec!["", "1", "result"]))
+            .prop_map(|(lease, name, body)| Step::Save(lease, name, body)),
         1 => worker().prop_map(Step::Release),
         3 => Just(Step::ReclaimExpired),
         2 => numbers().prop_map(Step::Cancel),

@@ -86,6 +86,10 @@ impl Side {
                 let leases = leases.iter().map(|number| self.lease(*number)).collect();
                 format!("{:?}", self.store.renew(leases, *lease).await.unwrap())
             }
+            Step::Save(number, name, body) => {
+                let saved = self.store.save_step(self.lease(*number), (*name).into(), (*body).into()).await;
+                format!("{:?}", saved.unwrap())
+            }
             Step::Jump(secs) => {
                 self.clock.set(Timestamp::from_millis(self.clock.now().as_millis() + secs * 1_000));
                 String::new()
@@ -204,6 +208,8 @@ impl Side {
             let names = |ids: Vec<TaskId>| ids.into_iter().map(|id| self.name(id)).collect::<Vec<_>>();
             let family = self.store.family(*id).await.unwrap();
             seen.push(format!("{:?}", family.map(|family| (names(family.parents), names(family.children)))));
+            let steps = self.store.steps(*id).await.unwrap().into_iter().map(|step| (step.name, step.at, step.body));
+            seen.push(format!("{:?}", steps.collect::<Vec<_>>()));
         }
         for id in &self.submissions {
             let info = self.store.submission(*id).await.unwrap().map(|info| self.anonymous_submission(info));

@@ -9,6 +9,7 @@
 mod body;
 mod cancel;
 mod deliveries;
+mod detail;
 mod enqueue;
 mod events;
 mod find;
@@ -21,6 +22,7 @@ mod selection;
 mod status;
 mod tasks;
 mod views;
+mod watch;
 mod webhooks;
 
 use std::fmt;
@@ -49,7 +51,7 @@ use super::rejections::RejectionLog;
 
 /// The largest body of a call, in bytes: the arguments of an enqueued task are most of it.
 const BODY_BYTES_MAX: usize = 2 * 1_024 * 1_024;
-/// How many listeners `/api/v1/events` has at the most.
+/// How many listeners `/api/v1/events` and the events of single tasks have at the most.
 const LISTENERS_MAX: usize = 64;
 
 /// What the API works on.
@@ -149,6 +151,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(deliveries::body))
         .routes(routes!(deliveries::replay))
         .routes(routes!(events::listen))
+        .routes(routes!(watch::watch))
         .routes(routes!(rejections::list))
         .routes(routes!(status::one))
         .routes(routes!(status::list))

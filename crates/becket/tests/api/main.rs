@@ -8,6 +8,9 @@ mod enqueue;
 mod events;
 mod health;
 mod reference;
+#[path = "../socket/mod.rs"]
+mod socket;
 mod status;
 mod tasks;
+mod watch;
 mod world;

@@ -12,6 +12,9 @@ mod operators;
 mod refusals;
 mod routes;
 mod shutdown;
+#[path = "../socket/mod.rs"]
+mod socket;
 mod start;
+mod steps;
 mod views;
 mod world;

@@ -12,6 +12,7 @@ use super::world::{
 use crate::id::TaskId;
 use crate::order::{Lane, Limits, Rate, Rules, Scope};
 use crate::state::{CRASHES_MIN, State};
+use crate::step::Saved;
 use crate::store::Claim;
 use crate::submission::{Due, NewTask, Parent};
 use crate::task::{Finished, Lease, Outcome};
@@ -62,6 +63,22 @@ pub async fn what_ended_before_a_crash_stays_ended(factory: &dyn Reopen) {
     for before in details {
         assert_eq!(world.detail(before.task.id).await, before);
     }
+}
+
+/// What was done before the crash is not done again, and nobody from before it can say that he did more.
+pub async fn saved_steps_survive_a_crash(factory: &dyn Reopen) {
+    let world = World::new(factory).await;
+    let old = world.running(2).await;
+    let save = async |world: &World, lease, name: &str| world.save_step(lease, name.into(), "1".into()).await.unwrap();
+    assert_eq!(save(&world, lease_of(&old), "done").await, Saved::Now);
+    let steps = world.steps(old.id).await.unwrap();
+    let world = crash(factory, world).await;
+    assert_eq!(world.steps(old.id).await.unwrap(), steps);
+    assert_eq!(save(&world, lease_of(&old), "late").await, Saved::LeaseLost);
+    let new = world.claim_one("w", old.id).await;
+    assert_eq!(save(&world, lease_of(&old), "late").await, Saved::LeaseLost);
+    assert_eq!(save(&world, lease_of(&new), "done").await, Saved::Already);
+    assert_eq!(save(&world, lease_of(&new), "more").await, Saved::Now);
 }
 
 /// Nobody waits for the lease; the attempt that was cut off counts. Claimed or started by its submitter alike.

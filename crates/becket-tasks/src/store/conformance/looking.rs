@@ -278,6 +278,8 @@ pub async fn closed_store_takes_nothing_more(factory: &dyn Factory) {
         world.claim(claim_by("w")),
         world.renew(vec![lease], HOUR),
         world.finish(vec![crate::task::Finish { lease, end: completed() }]),
+        world.save_step(lease, "step".into(), Default::default()),
+        world.steps(id),
         world.release(super::world::worker("w")),
         world.reclaim_expired(),
         world.cancel(vec![id], "no more".into()),

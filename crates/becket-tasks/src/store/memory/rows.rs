@@ -15,6 +15,7 @@ use crate::id::{IdGenerator, SubmissionId, TaskId};
 use crate::order::{Lane, bounded_name};
 use crate::query::{Payload, SubmissionInfo};
 use crate::state::{self, Event, Standing, State};
+use crate::step::Step;
 use crate::store::Claim;
 use crate::store::ending::{Ending, bounded};
 use crate::submission::{Inserted, NewTask, Start, Submission};
@@ -62,6 +63,7 @@ pub(super) struct TaskRow {
     /// What it waits or waited for, and whether that is over.
     pub(super) parents: BTreeMap<TaskId, bool>,
     pub(super) survives_parents: bool,
+    pub(super) steps: Vec<Step>,
 }
 
 /// A worker's hold on a task.
@@ -257,6 +259,7 @@ impl Rows {
             since,
             parents,
             survives_parents: new.survives_parents,
+            steps: Vec::new(),
         };
         self.tasks.insert(id, row);
         Some(id)
@@ -411,6 +414,9 @@ impl Rows {
         let Ok(standing) = state::transition(row.task.standing, Event::Requeued, now) else { return false };
         row.task.error = None;
         row.result = None;
+        if from == State::Completed {
+            row.steps.clear();
+        }
         self.settle(id, standing, now);
         log.push(self.tasks[&id].transition(Some(from), None));
         true

@@ -119,6 +119,17 @@ pub(super) enum Change {
     ForgetResult {
         task: TaskId,
     },
+    /// What the running attempt of a task has done.
+    Step {
+        task: TaskId,
+        name: Arc<str>,
+        at: Timestamp,
+        body: Vec<u8>,
+    },
+    /// All that the attempts of a task have done.
+    ForgetSteps {
+        task: TaskId,
+    },
     ForgetTask {
         task: TaskId,
         submission: SubmissionId,

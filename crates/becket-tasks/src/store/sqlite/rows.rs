@@ -108,6 +108,11 @@ impl Rows {
                 params![sql(task.as_u64()), expires_at.as_millis(), body],
             ),
             Change::ForgetResult { task } => self.execute("DELETE FROM results WHERE task = ?1", [sql(task.as_u64())]),
+            Change::Step { task, name, at, body } => self.execute(
+                "INSERT INTO steps VALUES (?1, ?2, ?3, ?4)",
+                params![sql(task.as_u64()), name, at.as_millis(), body],
+            ),
+            Change::ForgetSteps { task } => self.execute("DELETE FROM steps WHERE task = ?1", [sql(task.as_u64())]),
             Change::ForgetTask { task, submission, state } => self.forget_task(*task, *submission, *state),
             Change::ForgetSubmissions { submissions, block } => self.forget_submissions(submissions, *block),
             Change::DropPayloads { submissions, block } => self.drop_payloads(submissions, *block),
@@ -263,6 +268,7 @@ impl Rows {
         self.execute("DELETE FROM attempts WHERE task = ?1", [number])?;
         self.execute("DELETE FROM results WHERE task = ?1", [number])?;
         self.execute("DELETE FROM families WHERE child = ?1", [number])?;
+        self.execute("DELETE FROM steps WHERE task = ?1", [number])?;
         self.execute("DELETE FROM appended WHERE submission = ?1 AND task = ?2", [sql(submission.as_u64()), number])
     }
 

@@ -380,6 +380,7 @@ impl Writer {
         self.apply(round, &Change::Move { task, from, to, at: round.now, error: None })?;
         if from == State::Completed {
             self.apply(round, &Change::ForgetResult { task })?;
+            self.apply(round, &Change::ForgetSteps { task })?;
         }
         self.note_waiting(round, Ready { standing, hold, ..before }, from, None);
         Ok(true)

@@ -258,6 +258,10 @@ impl Writer {
                 let answer = self.finish(round, finishes);
                 settle(round, reply, answer)
             }
+            Command::SaveStep(lease, name, body, reply) => {
+                let answer = self.save_step(round, lease, name, body.into());
+                settle(round, reply, answer)
+            }
             Command::Release(worker, reply) => {
                 let answer = self.release(round, &worker);
                 settle(round, reply, answer)
@@ -489,6 +493,7 @@ fn refuse(command: Command, error: &Error) {
         Command::Claim(_, reply) => send(reply, error),
         Command::Renew(_, _, reply) => send(reply, error),
         Command::Finish(_, reply) => send(reply, error),
+        Command::SaveStep(_, _, _, reply) => send(reply, error),
         Command::Release(_, reply) | Command::ReclaimExpired(reply) => send(reply, error),
         Command::Cancel(_, _, reply) | Command::Requeue(_, reply) | Command::Purge(_, reply) => send(reply, error),
         Command::Erase(_, reply) => send(reply, error),

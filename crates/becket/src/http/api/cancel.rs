@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::body::OptionalBody;
 use super::tasks::{gone, refused};
 use super::views::TaskDetailView;
-use super::{Api, Shared, find};
+use super::{Api, Shared, detail, find};
 use crate::http::problem::Problem;
 
 /// The longest reason kept, in characters.
@@ -39,7 +39,8 @@ pub(super) async fn cancel(
     uri: Uri,
     OptionalBody(cancellation): OptionalBody<Cancellation>,
 ) -> Result<Json<TaskDetailView>, Problem> {
-    cancel_one(&api, &id, cancellation).await.map(|task| Json(task.into())).map_err(|problem| problem.at(uri.path()))
+    let cancelled = async { detail::of(&api, cancel_one(&api, &id, cancellation).await?).await };
+    cancelled.await.map(Json).map_err(|problem| problem.at(uri.path()))
 }
 
 async fn cancel_one(api: &Api, id: &str, cancellation: Cancellation) -> Result<TaskDetail, Problem> {

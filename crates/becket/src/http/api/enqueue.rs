@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::body::Body;
 use super::tasks::gone;
 use super::views::TaskDetailView;
-use super::{Api, Shared};
+use super::{Api, Shared, detail};
 use crate::http::problem::Problem;
 
 /// The source of what is enqueued by hand.
@@ -67,9 +67,13 @@ pub(super) async fn enqueue(
     uri: Uri,
     Body(enqueue): Body<Enqueue>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<TaskDetailView>), Problem> {
-    let (status, task) = accept(&api, enqueue).await.map_err(|problem| problem.at(uri.path()))?;
+    let accepted = async {
+        let (status, task) = accept(&api, enqueue).await?;
+        Ok::<_, Problem>((status, detail::of(&api, task).await?))
+    };
+    let (status, task) = accepted.await.map_err(|problem| problem.at(uri.path()))?;
     let location = format!("/api/v1/tasks/{}", task.task.id);
-    Ok((status, [(LOCATION, location)], Json(task.into())))
+    Ok((status, [(LOCATION, location)], Json(task)))
 }
 
 async fn accept(api: &Api, enqueue: Enqueue) -> Result<(StatusCode, TaskDetail), Problem> {

@@ -11,6 +11,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
+use super::detail::{ProgressView, StepView};
+
 /// A task.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Task)]
@@ -80,7 +82,7 @@ impl From<Task> for TaskView {
     }
 }
 
-/// A task with its attempts and its result.
+/// A task with its attempts, its result, its steps and its progress.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TaskDetail)]
 pub(super) struct TaskDetailView {
@@ -88,13 +90,19 @@ pub(super) struct TaskDetailView {
     pub(super) task: TaskView,
     /// Its attempts, first to latest.
     pub(super) attempts: Vec<AttemptView>,
+    /// What its attempts have done for good, oldest first. Later attempts do not do it again.
+    pub(super) steps: Vec<StepView>,
+    /// How far the running attempt has come; `null` when it has not said so, or none runs.
+    pub(super) progress: Option<ProgressView>,
 }
 
+/// Without its steps and its progress, which [`detail`](super::detail) adds.
 impl From<TaskDetail> for TaskDetailView {
     fn from(detail: TaskDetail) -> Self {
         let result = detail.result.as_deref().map(json_or_base64);
         let task = TaskView { result, ..detail.task.into() };
-        Self { task, attempts: detail.attempts.into_iter().map(AttemptView::from).collect() }
+        let attempts = detail.attempts.into_iter().map(AttemptView::from).collect();
+        Self { task, attempts, steps: Vec::new(), progress: None }
     }
 }
 
@@ -224,7 +232,7 @@ pub(super) fn json_or_base64(bytes: &[u8]) -> Box<RawValue> {
 }
 
 /// JSON as it is, digits and order of fields included.
-fn json(bytes: &[u8]) -> Option<Box<RawValue>> {
+pub(super) fn json(bytes: &[u8]) -> Option<Box<RawValue>> {
     serde_json::from_slice(bytes).ok()
 }
 

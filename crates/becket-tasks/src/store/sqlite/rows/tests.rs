@@ -93,6 +93,9 @@ fn changes() -> Vec<Change> {
         Change::Result { task: id(11), expires_at: at, body: b"{}".to_vec() },
         Change::Result { task: id(12), expires_at: at, body: b"[]".to_vec() },
         Change::ForgetResult { task: id(12) },
+        Change::Step { task: id(11), name: "done".into(), at, body: b"7".to_vec() },
+        Change::Step { task: id(12), name: "done".into(), at, body: b"8".to_vec() },
+        Change::ForgetSteps { task: id(12) },
         Change::Move { task: id(13), from: State::Queued, to: to(State::Cancelled), at, error: Some("no".into()) },
         Change::ForgetTask { task: id(13), submission: SubmissionId::from_u64(10), state: State::Cancelled },
         Change::ForgetSubmissions { submissions: vec![SubmissionId::from_u64(30)], block: Some(1) },
@@ -177,6 +180,8 @@ const fn name(change: &Change) -> &'static str {
         Change::Move { .. } => "move",
         Change::Result { .. } => "result",
         Change::ForgetResult { .. } => "forget result",
+        Change::Step { .. } => "step",
+        Change::ForgetSteps { .. } => "forget steps",
         Change::ForgetTask { .. } => "forget task",
         Change::ForgetSubmissions { .. } => "forget submissions",
         Change::DropPayloads { .. } => "drop payloads",
@@ -191,7 +196,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 28, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 30, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::block::{self, Span};
@@ -16,7 +16,7 @@ use super::failure::{damaged, failed};
 use super::rows::{place, sql, submission_id, unsigned};
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
-use crate::query::{Listed, Page, SubmissionFilter, SubmissionInfo, TaskFilter};
+use crate::query::{Counts, Listed, Page, SubmissionFilter, SubmissionInfo, TaskFilter};
 use crate::state::{Standing, State};
 use crate::task::{Attempt, Task, TaskDetail, WorkerId};
 use crate::time::Timestamp;
@@ -418,9 +418,10 @@ pub(super) fn submission_info(connection: &Connection, row: SubmissionRow) -> Re
     })
 }
 
-/// The due time of the task of these levels that has been waiting longest.
-pub(super) fn oldest_due(connection: &Connection, now: Timestamp) -> Result<Option<Timestamp>> {
-    // Every level's first row, found by skipping through the index: as many look-ups as there are levels.
+/// The due time of the task that has been waiting longest, if it is due, and how many are, up to a bound for each level.
+pub(super) fn due(connection: &Connection, now: Timestamp) -> Result<(Option<Timestamp>, u64)> {
+    // Every level's first row, found by skipping through the index: as many look-ups as there are levels. Of each, the
+    // rows up to now are counted, which are one piece of the index.
     let mut query = connection
         .prepare_cached(
             "WITH RECURSIVE level(kind, priority, run_at) AS ( \
@@ -430,11 +431,15 @@ pub(super) fn oldest_due(connection: &Connection, now: Timestamp) -> Result<Opti
                SELECT next.kind, next.priority, next.run_at FROM level, tasks next \
                WHERE next.id = (SELECT id FROM tasks INDEXED BY tasks_ready WHERE state IN (0, 2) \
                  AND (kind, priority) > (level.kind, level.priority) ORDER BY kind, priority, run_at LIMIT 1) \
-             ) SELECT min(run_at) FROM level",
+             ) SELECT min(run_at), coalesce(sum((SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_ready \
+                 WHERE state IN (0, 2) AND kind = level.kind AND priority = level.priority AND run_at <= ?1 \
+                 LIMIT ?2))), 0) FROM level",
         )
         .map_err(failed)?;
-    let oldest: Option<i64> = query.query_row(params![], |row| row.get(0)).map_err(failed)?;
-    Ok(oldest.map(Timestamp::from_millis).filter(|run_at| *run_at <= now))
+    let bound = [now.as_millis(), sql(Counts::DUE_MAX)];
+    let (oldest, due): (Option<i64>, i64) =
+        query.query_row(bound, |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+    Ok((oldest.map(Timestamp::from_millis).filter(|run_at| *run_at <= now), unsigned(due)))
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ mod tests {
         let sizes = Histogram::new(&SIZE_BOUNDS);
         sizes.record(3.0);
         let snapshot = Snapshot {
-            counts: Some(Counts { by_state: [3, 1, 0, 7, 2, 0], oldest_due: None }),
+            counts: Some(Counts { by_state: [3, 1, 0, 7, 2, 0], oldest_due: None, due: 3 }),
             oldest_due_age: Some(Duration::from_millis(1_500)),
             store: Some(("sqlite", "power_loss")),
             commit_size: Some(sizes.snapshot()),

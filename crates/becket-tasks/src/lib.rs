@@ -19,7 +19,7 @@ mod worker;
 
 pub use client::{Client, EnqueueError, EnqueueOptions, WaitError};
 pub use context::TaskContext;
-pub use engine::{Ended, Engine, EngineMeasures, EngineOptions, Running, ShutdownReport};
+pub use engine::{Ended, Engine, EngineMeasures, EngineOptions, PoolSize, Running, ShutdownReport};
 pub use error::{Error, Result};
 pub use events::{Events, Notice, Subscription, Transition};
 pub use id::{SubmissionId, TaskId};

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::Worker;
 use super::attempt::begin;
+use super::slots::Slot;
 use crate::engine::Running;
 use crate::error::{Error, Result};
 use crate::submission::{Due, Inserted, NewTask, Start, Submission};
@@ -52,10 +53,10 @@ async fn commit_and_begin(
     Ok((inserted, running))
 }
 
-fn slot_for(worker: &Worker, task: &NewTask) -> Option<OwnedSemaphorePermit> {
+fn slot_for(worker: &Worker, task: &NewTask) -> Option<Slot> {
     let runs_here = task.due == Due::Now && worker.registry.entry(&task.kind).is_some();
     if !runs_here || worker.stopping.is_cancelled() {
         return None;
     }
-    Arc::clone(&worker.inline_slots).try_acquire_owned().ok()
+    worker.inline_slots.try_take()
 }

@@ -8,6 +8,7 @@ mod inline;
 mod isolation;
 mod lease;
 mod outage;
+mod pool;
 mod retries;
 mod shutdown;
 mod store;

@@ -26,7 +26,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(250);
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 /// The longest pause after a failure.
 const RETRY_MAX: Duration = Duration::from_secs(10);
-/// How often in a row the store may fail before the operation does: for a minute and a half.
+/// How often in a row the store may fail before the operation does: with the pauses, for more than a minute.
 const FAILURES_MAX: u32 = 12;
 
 /// How an operation stands.
@@ -181,15 +181,23 @@ async fn work_off(operation: &Operation, work: &mut Work) -> Result<State, Error
                 began.elapsed().min(PAUSE_MAX)
             }
             Ok(false) => return Ok(State::Completed),
-            Err(error) if error.is_temporary() && failures < FAILURES_MAX => {
-                failures += 1;
-                RETRY_FIRST.saturating_mul(1 << (failures - 1)).min(RETRY_MAX)
-            }
-            Err(error) => return Err(error),
+            Err(error) => match pause_after(&error, failures) {
+                Some(pause) => {
+                    failures += 1;
+                    pause
+                }
+                None => return Err(error),
+            },
         };
         // Told to stop, it need not sleep to its end.
         let _ = operation.stop.run_until_cancelled(sleep(pause)).await;
     }
+}
+
+/// How long to wait before the next try, after so many failures in a row before this one; `None` to give up.
+fn pause_after(error: &Error, failures: u32) -> Option<Duration> {
+    let pause = RETRY_FIRST.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
+    (error.is_temporary() && failures < FAILURES_MAX).then_some(pause)
 }
 
 /// Counts, the first time, and then takes one slice; `false` after the last.
@@ -210,6 +218,15 @@ mod tests {
     use becket_tasks::{BulkChange, Client, Registry, Store as _};
 
     use super::*;
+
+    #[test]
+    fn store_that_is_away_is_asked_again_for_more_than_a_minute_and_a_broken_one_is_not() {
+        let pauses: Vec<Duration> = (0..).map_while(|failures| pause_after(&Error::Busy, failures)).collect();
+        assert_eq!((pauses.len(), pauses[0]), (12, RETRY_FIRST));
+        assert!(pauses.is_sorted() && pauses.iter().sum::<Duration>() > Duration::from_secs(60), "{pauses:?}");
+        assert_eq!(pause_after(&Error::Corrupt("torn".to_owned()), 0), None);
+        assert_eq!(pause_after(&Error::Closed, 0), None);
+    }
 
     #[tokio::test]
     async fn no_more_operations_are_remembered_than_may_and_the_last_are() {

@@ -84,6 +84,7 @@ impl Client {
             count += listed.items.len() as u64;
             let Some(after) = listed.next else { break };
             page.after = Some(after);
+            tokio::task::yield_now().await;
         }
         Ok(count.min(at_most))
     }
@@ -99,6 +100,7 @@ impl Client {
             count += listed.items.len() as u64;
             let Some(after) = listed.next else { break };
             page.after = Some(after);
+            tokio::task::yield_now().await;
         }
         Ok(count.min(at_most))
     }

@@ -10,7 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use reqwest::Url;
 
-pub(crate) use self::filter::{DeliveryFilter, PageArgs, Query, SelectionArgs, TaskFilter, TaskState, joined};
+pub(crate) use self::filter::{
+    BulkArgs, DeliveryFilter, DeliverySelectionArgs, PageArgs, Query, SelectionArgs, SelectionBody, TaskFilter,
+    TaskState, joined,
+};
 
 /// Receives webhooks, keeps them, and runs what they are for.
 ///
@@ -199,11 +202,11 @@ pub(crate) enum TasksCommand {
         #[command(flatten)]
         selection: SelectionArgs,
     },
-    /// Ends tasks that have not ended. A running handler is told, and what it returns is ignored.
+    /// Ends tasks that have not ended: those named, or all that a filter chooses. A running handler is told, and what it
+    /// returns is ignored.
     Cancel {
-        /// The tasks' ids.
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<String>,
+        #[command(flatten)]
+        selection: SelectionArgs,
         /// Why; becomes the task's error.
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
@@ -260,12 +263,8 @@ pub(crate) enum DeliveriesCommand {
     },
     /// Routes deliveries again, as if they had just come in: those named, or those chosen by a filter.
     Replay {
-        /// Our ids, or the sender's where only one source has it.
-        #[arg(value_name = "ID", required_unless_present_any = DeliveryFilter::ARGS,
-            conflicts_with_all = DeliveryFilter::ARGS)]
-        ids: Vec<String>,
         #[command(flatten)]
-        filter: DeliveryFilter,
+        selection: DeliverySelectionArgs,
     },
 }
 
@@ -312,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn requeue_takes_ids_or_a_filter_and_not_nothing() {
+    fn changes_take_ids_or_a_filter_and_not_nothing() {
         let parse = |args: &str| Cli::try_parse_from(args.split(' ')).map(drop);
         assert!(parse("becket tasks requeue A B").is_ok());
         assert!(parse("becket tasks requeue --kind triage").is_ok());
@@ -322,5 +321,11 @@ mod tests {
         assert!(parse("becket deliveries replay").is_err());
         assert!(parse("becket deliveries replay --event issues --since 1h").is_ok());
         assert!(parse("becket deliveries replay A --event issues").is_err());
+        assert!(parse("becket deliveries replay --all --yes").is_ok());
+        assert!(parse("becket tasks cancel").is_err());
+        assert!(parse("becket tasks cancel A --reason why").is_ok());
+        assert!(parse("becket tasks cancel --kind triage --dry-run").is_ok());
+        assert!(parse("becket tasks purge A --dry-run").is_err());
+        assert!(parse("becket tasks purge --yes").is_err(), "to be sure is no condition");
     }
 }

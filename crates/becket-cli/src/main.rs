@@ -7,6 +7,7 @@
 //! API, and what people see on a terminal.
 
 mod api;
+mod bulk;
 mod cli;
 mod complaint;
 mod completions;

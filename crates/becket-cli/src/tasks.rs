@@ -19,7 +19,7 @@ pub(crate) async fn run(args: TasksArgs, json: bool) -> anyhow::Result<ExitCode>
         TasksCommand::List { filter, page } => list(&api, &filter, &page, json).await,
         TasksCommand::Show { id } => show(&api, &id, json).await,
         TasksCommand::Requeue { selection } => change::requeue(&api, &selection, json).await,
-        TasksCommand::Cancel { ids, reason } => change::cancel(&api, &ids, reason.as_deref(), json).await,
+        TasksCommand::Cancel { selection, reason } => change::cancel(&api, &selection, reason.as_deref(), json).await,
         TasksCommand::Purge { selection } => change::purge(&api, &selection, json).await,
         TasksCommand::Watch { ids, state, kind } => watch::run(&api, ids, &state, kind, json).await,
     }

@@ -34,6 +34,9 @@ pub struct Engine(Arc<Worker>);
 pub struct EngineOptions {
     /// How many claimed tasks run at once; 0 claims none. Default: 16.
     pub concurrency: usize,
+    /// Up to how many may run at once when the load asks for it: the pool then moves between `concurrency` and this, by
+    /// how long attempts take and how busy the processors are. `None` keeps it at `concurrency`. Default: `None`.
+    pub concurrency_max: Option<usize>,
     /// How many tasks may be claimed ahead of free slots. So many are taken only while handlers are quick enough that
     /// all of them start within about 10 ms; slow handlers are never claimed ahead. Default: 256.
     pub prefetch: usize,
@@ -60,6 +63,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             concurrency: 16,
+            concurrency_max: None,
             prefetch: 256,
             inline_max: 256,
             lease: Duration::from_secs(30),
@@ -71,6 +75,17 @@ impl Default for EngineOptions {
             worker: None,
         }
     }
+}
+
+/// How many tasks an engine runs at once; see [`EngineOptions::concurrency_max`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolSize {
+    /// Now. After the pool has shrunk, more may run until those that are too many have ended.
+    pub now: usize,
+    /// The least.
+    pub min: usize,
+    /// The most.
+    pub max: usize,
 }
 
 /// What became of the tasks that a shutdown met.
@@ -95,6 +110,10 @@ impl Engine {
                 return Err(Error::Invalid(format!("`{name}` must be longer than zero")));
             }
         }
+        if options.concurrency_max.is_some_and(|max| options.concurrency == 0 || max < options.concurrency) {
+            let rule = "`concurrency` must be at least 1, and `concurrency_max` no less than that";
+            return Err(Error::Invalid(rule.to_owned()));
+        }
         worker::start(store, registry, options).map(Self)
     }
 
@@ -114,6 +133,21 @@ impl Engine {
     #[must_use]
     pub fn measures(&self) -> &EngineMeasures {
         &self.0.measures
+    }
+
+    /// How large the pool is, and may be.
+    #[must_use]
+    pub fn pool(&self) -> PoolSize {
+        let EngineOptions { concurrency: min, concurrency_max, .. } = self.0.options;
+        PoolSize { now: self.0.slots.size(), min, max: concurrency_max.unwrap_or(min) }
+    }
+
+    /// How many slots would work off `due` tasks, and those that run here, within a minute: the work divided by the
+    /// time, with attempts as long as the latest were on average. It may exceed what this pool may have; then more
+    /// processes are wanted, or a larger pool. `due` is [`Counts::due`](crate::query::Counts::due).
+    #[must_use]
+    pub fn slots_wanted(&self, due: u64) -> u64 {
+        worker::wanted::slots_wanted(due, self.0.measures.running(), self.0.pace.mean())
     }
 
     /// Commits the submission with its tasks already running here, and begins them: [`run_some_here`] for all tasks.

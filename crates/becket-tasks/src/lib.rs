@@ -20,9 +20,9 @@ pub mod task;
 pub mod time;
 mod worker;
 
-pub use client::{Client, EnqueueError, EnqueueOptions, WaitError};
+pub use client::{Bulk, Change as BulkChange, Client, EnqueueError, EnqueueOptions, WaitError};
 pub use context::TaskContext;
-pub use engine::{Ended, Engine, EngineMeasures, EngineOptions, Running, ShutdownReport};
+pub use engine::{Ended, Engine, EngineMeasures, EngineOptions, PoolSize, Running, ShutdownReport};
 pub use error::{Error, Result};
 pub use events::{Events, Notice, Subscription, Transition};
 pub use id::{SubmissionId, TaskId};

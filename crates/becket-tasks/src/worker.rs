@@ -4,34 +4,41 @@
 //! dispatch ──claim──▶ ready ──a free slot──▶ attempt ──its end──▶ finish ──one commit for many──▶ store
 //!                       │                      │
 //!                       └──── lease: renewed from a thread of its own until the end is committed
-//! aside: maintenance (reclaim, prune), inline (tasks that begin here as they are submitted), shutdown
+//! aside: maintenance (reclaim, prune), inline (tasks that begin here as they are submitted), pool (how many slots), shutdown
 //! ```
 //!
 //! Each part is a file and talks to the others only through [`Worker`]. None of them decides what an end makes of a task:
 //! that is [`state::transition`](crate::state::transition), in the store.
 
 pub(crate) mod attempt;
+mod cpu;
 mod dispatch;
 mod end;
 mod finish;
+mod gradient;
 pub(crate) mod inline;
 mod lease;
 mod maintenance;
 pub(crate) mod measures;
 pub(crate) mod outage;
 mod pace;
+mod pool;
 pub(crate) mod shutdown;
+mod slots;
+pub(crate) mod wanted;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OnceCell, Semaphore, mpsc};
+use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use self::lease::Leases;
 use self::measures::EngineMeasures;
 use self::pace::Pace;
+use self::pool::Load;
+use self::slots::Slots;
 use crate::client::Client;
 use crate::engine::{EngineOptions, ShutdownReport};
 use crate::error::Result;
@@ -53,13 +60,15 @@ pub(crate) struct Worker {
     kinds: Arc<[Arc<str>]>,
     /// Limits and weights.
     rules: Arc<Rules>,
-    options: EngineOptions,
+    pub(crate) options: EngineOptions,
     leases: Arc<Leases>,
-    pace: Pace,
-    /// Free places in the pool.
-    slots: Arc<Semaphore>,
-    /// Free places beside the pool.
-    inline_slots: Arc<Semaphore>,
+    pub(crate) pace: Pace,
+    /// The places in the pool.
+    pub(crate) slots: Arc<Slots>,
+    /// What steers the size of the pool; `None` where it is fixed.
+    load: Option<Arc<Load>>,
+    /// The places beside the pool.
+    inline_slots: Arc<Slots>,
     /// Ends on their way to the store. Bounded: while it is full, no slot becomes free.
     ends: mpsc::Sender<Finish>,
     /// Cancelled when nothing new may begin.
@@ -90,8 +99,9 @@ pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOp
         rules: Arc::new(Rules { limits: registry.limits(), weights: options.weights.clone() }),
         leases: Arc::default(),
         pace: Pace::default(),
-        slots: Arc::new(Semaphore::new(options.concurrency.min(Semaphore::MAX_PERMITS))),
-        inline_slots: Arc::new(Semaphore::new(options.inline_max.min(Semaphore::MAX_PERMITS))),
+        slots: Slots::new(options.concurrency),
+        load: options.concurrency_max.map(|_| Arc::default()),
+        inline_slots: Slots::new(options.inline_max),
         ends,
         stopping: CancellationToken::new(),
         attempts: TaskTracker::new(),
@@ -108,6 +118,10 @@ pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOp
     worker.finisher.spawn(finish::finish(Arc::clone(&worker), to_finish));
     worker.finisher.close();
     worker.attempts.spawn(maintenance::maintain(Arc::clone(&worker)));
+    if let (Some(load), Some(max)) = (&worker.load, worker.options.concurrency_max) {
+        let (load, min) = (Arc::clone(load), worker.options.concurrency);
+        worker.attempts.spawn(pool::steer(Arc::clone(&worker), load, min, max));
+    }
     worker.attempts.spawn(dispatch::dispatch(Arc::clone(&worker)));
     Ok(worker)
 }

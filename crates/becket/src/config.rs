@@ -134,8 +134,10 @@ pub enum Durability {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Worker {
-    /// Tasks run at once in this process.
+    /// Tasks run at once in this process; with `concurrency_max` the least.
     pub concurrency: usize,
+    /// The most tasks run at once, where the pool follows the load; at least `concurrency`. `None`: it does not.
+    pub concurrency_max: Option<usize>,
     /// Tasks claimed ahead of a free place. 0 claims none ahead.
     pub prefetch: usize,
     /// How long a running task stays ours without a renewal.

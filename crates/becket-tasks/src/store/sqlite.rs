@@ -410,7 +410,8 @@ impl Store for SqliteStore {
         let now = self.clock.now();
         Box::pin(self.readers.ask(move |reader| {
             reader.snapshot(|connection| {
-                Ok(Counts { by_state: read::totals(connection)?, oldest_due: read::oldest_due(connection, now)? })
+                let (oldest_due, due) = read::due(connection, now)?;
+                Ok(Counts { by_state: read::totals(connection)?, oldest_due, due })
             })
         }))
     }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use super::Worker;
 use super::end::{Verdict, end_of, ended};
 use super::lease::{Held, Stop, StopReason};
+use super::slots::Slot;
 use crate::context::TaskContext;
 use crate::engine::Ended;
 use crate::registry::{Entry, Run};
@@ -30,12 +31,7 @@ type HandlerFuture = BoxFuture<'static, Result<Option<Bytes>, TaskError>>;
 
 /// Begins an attempt in a task of its own. `slot` is free again once its end is on its way to the store; `tell` hears
 /// the end before that.
-pub(crate) fn begin(
-    worker: &Arc<Worker>,
-    held: Held,
-    slot: OwnedSemaphorePermit,
-    tell: Option<oneshot::Sender<Ended>>,
-) {
+pub(crate) fn begin(worker: &Arc<Worker>, held: Held, slot: Slot, tell: Option<oneshot::Sender<Ended>>) {
     let this = Arc::clone(worker);
     worker.attempts.spawn(async move {
         let end = run(&this, &held).await;
@@ -75,6 +71,9 @@ async fn run(worker: &Worker, held: &Held) -> Option<End> {
     let took = began.elapsed();
     worker.measures.processing.record(took.as_secs_f64());
     worker.pace.record(took);
+    if let Some(load) = &worker.load {
+        load.record(&task.kind, took, tells_of_the_load(&verdict));
+    }
     count(worker, &verdict);
     let stop = held.stop.reason();
     let end = end_of(verdict, stop, task, &entry.policy, worker.options.result_bytes_max, fastrand::f64());
@@ -149,6 +148,11 @@ async fn must_be_dropped(stop: &Stop, deadline: Instant, grace: Duration) -> Sto
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+/// Whether how long an attempt took says how busy everything is: a failure may be quick because something is broken.
+fn tells_of_the_load(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Returned(Ok(_)) | Verdict::Dropped(StopReason::TimedOut))
 }
 
 fn count(worker: &Worker, verdict: &Verdict) {

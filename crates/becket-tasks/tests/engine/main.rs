@@ -8,6 +8,7 @@ mod inline;
 mod isolation;
 mod lease;
 mod outage;
+mod pool;
 mod progress;
 mod retries;
 mod shutdown;

@@ -93,6 +93,7 @@ pub(crate) struct Unsteady {
     pub(crate) steps: Verb,
     /// Met after the read, before the answer.
     pub(crate) read: Verb,
+    pub(crate) list: Verb,
     /// How many tasks were claimed.
     pub(crate) claimed: AtomicUsize,
     /// Ends of these tasks are refused for good, with everything that comes along with them.
@@ -116,6 +117,7 @@ impl Unsteady {
             save_step: Verb::new(),
             steps: Verb::new(),
             read: Verb::new(),
+            list: Verb::new(),
             claimed: AtomicUsize::new(0),
             refused: Mutex::default(),
             stray_kind: Mutex::default(),
@@ -238,7 +240,10 @@ impl Store for Unsteady {
     }
 
     fn tasks(&self, filter: TaskFilter, page: Page) -> BoxFuture<'_, Result<Listed<Task>>> {
-        self.inner.tasks(filter, page)
+        Box::pin(async move {
+            self.list.pass().await?;
+            self.inner.tasks(filter, page).await
+        })
     }
 
     fn submission(&self, submission: SubmissionId) -> BoxFuture<'_, Result<Option<SubmissionInfo>>> {

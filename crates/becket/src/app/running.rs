@@ -105,6 +105,7 @@ async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
 fn engine_options(config: &Config) -> EngineOptions {
     EngineOptions {
         concurrency: config.worker.concurrency,
+        concurrency_max: config.worker.concurrency_max,
         prefetch: config.worker.prefetch,
         lease: config.worker.lease,
         retention: Retention { age: config.retention.age, finished_max: config.retention.count },

@@ -7,6 +7,7 @@
 //! [problems](super::problem).
 
 mod body;
+mod bulk;
 mod cancel;
 mod deliveries;
 mod detail;
@@ -15,6 +16,7 @@ mod events;
 mod find;
 mod health;
 mod openapi;
+mod operations;
 mod page;
 mod params;
 mod rejections;
@@ -44,6 +46,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::health::Probe;
+use self::operations::Book;
 use super::access::{Access, guard};
 use super::metrics::Metrics;
 use super::problem::Problem;
@@ -95,6 +98,7 @@ struct Api {
     context: ApiContext,
     probe: Probe,
     listeners: Arc<Semaphore>,
+    operations: Book,
     document: Bytes,
 }
 
@@ -117,6 +121,7 @@ pub fn router(context: ApiContext) -> Router {
     let state: Shared = Arc::new(Api {
         probe: Probe::default(),
         listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
+        operations: Book::new(context.shutdown.clone()),
         // Plain data can be written as JSON; the tests read it.
         document: document().to_json().unwrap_or_default().into(),
         context,
@@ -144,12 +149,16 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(tasks::show, tasks::purge_one))
         .routes(routes!(tasks::requeue_one))
         .routes(routes!(cancel::cancel))
-        .routes(routes!(selection::requeue))
-        .routes(routes!(selection::purge))
+        .routes(routes!(bulk::requeue))
+        .routes(routes!(bulk::purge))
+        .routes(routes!(bulk::cancel))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::body))
         .routes(routes!(deliveries::replay))
+        .routes(routes!(bulk::replay))
+        .routes(routes!(operations::list))
+        .routes(routes!(operations::show, operations::stop))
         .routes(routes!(events::listen))
         .routes(routes!(watch::watch))
         .routes(routes!(rejections::list))

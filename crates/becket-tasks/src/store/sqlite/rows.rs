@@ -6,6 +6,8 @@
 mod order;
 mod questions;
 
+pub(super) use self::questions::streams;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -44,13 +44,19 @@ pub(super) async fn cancel(
 }
 
 async fn cancel_one(api: &Api, id: &str, cancellation: Cancellation) -> Result<TaskDetail, Problem> {
-    let reason = cancellation.reason.unwrap_or_else(|| "cancelled through the API".to_owned());
-    if reason.chars().count() > REASON_MAX {
-        return Err(Problem::unprocessable(format!("reason: longer than {REASON_MAX} characters")));
-    }
+    let reason = reason(cancellation.reason)?;
     let task = find::task(api.store(), id).await?.task.id;
     if api.client().cancel(&[task], reason).await?.is_empty() {
         return Err(refused(api, task, "only a task that has not ended can be cancelled").await);
     }
     api.store().task(task).await?.ok_or_else(gone)
+}
+
+/// The reason given, or that none was.
+pub(super) fn reason(given: Option<String>) -> Result<String, Problem> {
+    let reason = given.unwrap_or_else(|| "cancelled through the API".to_owned());
+    if reason.chars().count() > REASON_MAX {
+        return Err(Problem::unprocessable(format!("reason: longer than {REASON_MAX} characters")));
+    }
+    Ok(reason)
 }

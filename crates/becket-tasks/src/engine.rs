@@ -38,7 +38,7 @@ pub struct EngineOptions {
     /// how long attempts take and how busy the processors are. `None` keeps it at `concurrency`. Default: `None`.
     pub concurrency_max: Option<usize>,
     /// How many tasks may be claimed ahead of free slots. So many are taken only while handlers are quick enough that
-    /// all of them start within about 10 ms; slow handlers are never claimed ahead. Default: 256.
+    /// all of them start within about 10 ms; slow handlers are never claimed ahead. Default: 512.
     pub prefetch: usize,
     /// How many tasks may run at once through [`Engine::run_here`], beside the others. Default: 256.
     pub inline_max: usize,
@@ -64,7 +64,7 @@ impl Default for EngineOptions {
         Self {
             concurrency: 16,
             concurrency_max: None,
-            prefetch: 256,
+            prefetch: 512,
             inline_max: 256,
             lease: Duration::from_secs(30),
             cancel_grace: Duration::from_secs(1),

@@ -33,6 +33,6 @@ pub use retry::{Backoff, RetryPolicy, TaskError};
 pub use state::State;
 pub use step::{Saved, Step};
 pub use store::Store;
-pub use submission::{Due, NewTask, Start, Submission};
+pub use submission::{Due, NewTask, Parent, Start, Submission, Unique};
 pub use task::{Attempt, Claimed, Outcome, Task, TaskDetail, WorkerId};
 pub use time::{Clock, Timestamp};

@@ -62,7 +62,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// unfinished tasks, or `running` where [`NewTask::start`] asks for it. Answers in the order given, once the commit is
     /// durable.
     ///
-    /// A task with [`Lane::latest`](crate::Lane::latest) cancels those that it replaces.
+    /// A task with [`Lane::latest`](crate::Lane::latest) cancels those that it replaces. One with [`NewTask::unique`] may
+    /// not be accepted, and another is answered in its place; a submission without a key all of whose tasks that befalls
+    /// is not kept.
     ///
     /// A submission whose source and key are known is a duplicate: it changes nothing and is answered with the ids of
     /// the first (of its tasks, those that are still kept), also when both come in one call.

@@ -32,6 +32,7 @@ pub mod leasing;
 pub mod looking;
 pub mod pruning;
 pub mod stepping;
+pub mod uniqueness;
 mod world;
 
 pub use factory::{Factory, MemoryFactory, Reopen};
@@ -116,6 +117,13 @@ macro_rules! store_conformance {
                 parent_that_is_run_again_changes_nothing_for_its_children,
                 parent_is_kept_until_its_children_have_ended,
                 long_chain_is_cancelled_as_a_whole,
+            },
+            uniqueness::{
+                task_under_way_stands_for_another_with_its_key,
+                other_keys_and_kinds_are_their_own,
+                result_stands_for_another_while_it_is_fresh,
+                task_that_ended_badly_stands_for_nothing,
+                delivery_is_kept_though_its_task_is_known,
             },
             leasing::{
                 renewed_lease_lasts_longer,
@@ -259,7 +267,7 @@ macro_rules! store_requirements {
 
 #[cfg(test)]
 mod tests {
-    const TOPICS: [(&str, &str); 13] = [
+    const TOPICS: [(&str, &str); 14] = [
         ("accepting", include_str!("conformance/accepting.rs")),
         ("announcing", include_str!("conformance/announcing.rs")),
         ("claiming", include_str!("conformance/claiming.rs")),
@@ -273,6 +281,7 @@ mod tests {
         ("looking", include_str!("conformance/looking.rs")),
         ("pruning", include_str!("conformance/pruning.rs")),
         ("stepping", include_str!("conformance/stepping.rs")),
+        ("uniqueness", include_str!("conformance/uniqueness.rs")),
     ];
 
     #[test]

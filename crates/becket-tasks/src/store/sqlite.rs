@@ -305,7 +305,7 @@ impl Store for SqliteStore {
                 return Ok(None);
             };
             let started = self.load(added.started).await?;
-            Ok(Some(Inserted { submission, tasks: added.tasks, duplicate: false, started }))
+            Ok(Some(Inserted { submission, tasks: added.tasks, duplicate: false, started, reused: added.reused }))
         })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use becket_tasks::Timestamp;
 use becket_tasks::order::{Debounce, Lane, Latest, Limits, OnRetry, Rate, Rules, Scope};
 use becket_tasks::query::Retention;
-use becket_tasks::submission::{Due, NewTask, Parent, Start, Submission};
+use becket_tasks::submission::{Due, NewTask, Parent, Start, Submission, Unique};
 use becket_tasks::task::{End, WorkerId};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -154,7 +154,10 @@ fn ties() -> impl Strategy<Value = NewTask> {
     let tenant = select(vec![None, None, None, Some(("a", "1")), Some(("a", "2")), Some(("b", "3"))]);
     let after = prop::collection::vec(any::<u16>(), 0..3);
     let after = prop_oneof![3 => Just(Vec::new()), 1 => after];
-    (lane, tenant, any::<bool>(), after, any::<bool>()).prop_map(|(lane, tenant, has_key, after, survives_parents)| {
+    let unique = (select(vec!["u", "v"]), secs(30)).prop_map(|(key, fresh)| Unique { key: key.into(), fresh });
+    let unique = prop::option::weighted(0.1, unique);
+    let all = (lane, tenant, any::<bool>(), after, any::<bool>(), unique);
+    all.prop_map(|(lane, tenant, has_key, after, survives_parents, unique)| {
         NewTask {
             lane,
             tenant: tenant.map(|(tenant, _)| tenant.into()),
@@ -165,6 +168,7 @@ fn ties() -> impl Strategy<Value = NewTask> {
                 .map(|number| Parent::Submitted { submission: usize::MAX, task: number.into() })
                 .collect(),
             survives_parents,
+            unique,
             ..NewTask::new("")
         }
     })

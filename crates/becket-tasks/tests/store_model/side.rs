@@ -176,7 +176,8 @@ impl Side {
         let started: String = inserted.started.iter().map(|one| self.learn_claimed(one)).collect();
         let tasks: Vec<TaskId> = inserted.tasks.iter().map(|id| self.name(*id)).collect();
         let submission = self.name_submission(inserted.submission);
-        format!("{submission} {tasks:?} duplicate: {} started: [{started}] ", inserted.duplicate)
+        let reused: Vec<TaskId> = inserted.reused.iter().map(|id| self.name(*id)).collect();
+        format!("{submission} {tasks:?} duplicate: {} reused: {reused:?} started: [{started}] ", inserted.duplicate)
     }
 
     fn learn_claimed(&mut self, claimed: &Claimed) -> String {

@@ -17,7 +17,7 @@ use crate::query::{Payload, SubmissionInfo};
 use crate::state::{self, Event, Standing, State};
 use crate::step::Step;
 use crate::store::Claim;
-use crate::store::ending::{Ending, bounded};
+use crate::store::ending::{Ending, bounded, stands_for_another};
 use crate::submission::{Inserted, NewTask, Start, Submission};
 use crate::task::{Attempt, Claimed, End, Finish, Finished, Lease, Outcome, Task, WorkerId};
 use crate::time::{Elapsed, Timestamp};
@@ -39,6 +39,8 @@ pub(super) struct Rows {
     pub(super) order: Order,
     /// Which tasks wait or waited for a task.
     pub(super) children: BTreeMap<TaskId, BTreeSet<TaskId>>,
+    /// The latest task of each kind and key that is to be unique.
+    pub(super) uniques: BTreeMap<(Arc<str>, Arc<str>), TaskId>,
     /// Tasks that have ended, and whose children are being told.
     pub(super) ended: Vec<TaskId>,
 }
@@ -123,6 +125,7 @@ impl Rows {
             payload_bytes: 0,
             order: Order::default(),
             children: BTreeMap::new(),
+            uniques: BTreeMap::new(),
             ended: Vec::new(),
         }
     }
@@ -144,7 +147,10 @@ impl Rows {
     fn insert_one(&mut self, new: Submission, before: &[Inserted], now: Timestamp, log: &mut Log) -> Inserted {
         if let Some(first) = self.known(&new) {
             let tasks = self.submissions[&first].info.tasks.clone();
-            return Inserted { submission: first, tasks, duplicate: true, started: Vec::new() };
+            return Inserted { submission: first, tasks, duplicate: true, started: Vec::new(), reused: Vec::new() };
+        }
+        if let Some(known) = self.all_known(&new, now) {
+            return known;
         }
         let id = SubmissionId::from_u64(self.ids.next(now));
         if let Some(key) = &new.key {
@@ -164,6 +170,24 @@ impl Rows {
         let payload = Payload { meta: new.meta, payload: new.payload };
         self.submissions.insert(id, SubmissionRow { info, payload });
         self.add_tasks(id, new.tasks, before, now, log)
+    }
+
+    /// The task that stands for a new one.
+    fn standing_for(&self, new: &NewTask, now: Timestamp) -> Option<TaskId> {
+        let unique = new.unique.as_ref()?;
+        let known = self.uniques.get(&(Arc::clone(&new.kind), bounded_name(&unique.key)?))?;
+        let task = &self.tasks.get(known)?.task;
+        stands_for_another(task.state(), task.updated_at, unique.fresh, now).then_some(*known)
+    }
+
+    /// The answer to a submission of which nothing is new.
+    fn all_known(&self, new: &Submission, now: Timestamp) -> Option<Inserted> {
+        if new.key.is_some() || new.tasks.is_empty() {
+            return None;
+        }
+        let tasks: Vec<TaskId> = new.tasks.iter().map(|task| self.standing_for(task, now)).collect::<Option<_>>()?;
+        let submission = self.tasks.get(tasks.first()?)?.task.submission;
+        Some(Inserted { submission, reused: tasks.clone(), tasks, duplicate: true, started: Vec::new() })
     }
 
     /// The submission that has this one's source and key already.
@@ -195,8 +219,14 @@ impl Rows {
         now: Timestamp,
         log: &mut Log,
     ) -> Inserted {
-        let mut inserted = Inserted { submission, tasks: Vec::new(), duplicate: false, started: Vec::new() };
+        let mut inserted =
+            Inserted { submission, tasks: Vec::new(), duplicate: false, started: Vec::new(), reused: Vec::new() };
         for mut new in new {
+            if let Some(known) = self.standing_for(&new, now) {
+                inserted.tasks.push(known);
+                inserted.reused.push(known);
+                continue;
+            }
             let since = self.supersede(&mut new, now, log);
             let parents = self.resolve_parents(&new.after, before, &inserted);
             let start = new.start.take();
@@ -247,6 +277,9 @@ impl Rows {
         };
         for parent in parents.keys() {
             self.children.entry(*parent).or_default().insert(id);
+        }
+        if let Some(key) = new.unique.as_ref().and_then(|unique| bounded_name(&unique.key)) {
+            self.uniques.insert((Arc::clone(&task.kind), key), id);
         }
         self.claimable.extend(place(&task));
         self.order.enter(&task);
@@ -434,6 +467,7 @@ impl Rows {
     /// Removes a task; answers which submission it was of.
     pub(super) fn remove_task(&mut self, id: TaskId) -> Option<SubmissionId> {
         let row = self.tasks.remove(&id)?;
+        self.uniques.retain(|_, task| *task != id);
         self.leave_family(id, &row.parents);
         let submission = row.task.submission;
         if let Some(of) = self.submissions.get_mut(&submission) {

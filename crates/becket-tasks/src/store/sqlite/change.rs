@@ -90,6 +90,12 @@ pub(super) enum Change {
         parent: TaskId,
         is_over: bool,
     },
+    /// The task is the latest of its kind with this key.
+    Unique {
+        kind: KindNumber,
+        key: Arc<str>,
+        task: TaskId,
+    },
     /// The child need not wait for this parent any more.
     ParentOver {
         child: TaskId,

@@ -71,8 +71,11 @@ impl Command {
 }
 
 /// The tasks added to a submission, and those of them that run already.
+#[derive(Default)]
 pub(super) struct Appended {
     pub(super) tasks: Vec<TaskId>,
+    /// Those of them that were there before.
+    pub(super) reused: Vec<TaskId>,
     pub(super) started: Vec<Taken>,
 }
 

@@ -102,6 +102,7 @@ impl Rows {
             | Change::LingerOver { .. }
             | Change::Family { .. }
             | Change::ParentOver { .. }
+            | Change::Unique { .. }
             | Change::Started { .. }
             | Change::ForgetStarts { .. }
             | Change::Pause { .. } => self.apply_order(change),
@@ -270,6 +271,7 @@ impl Rows {
         self.execute("DELETE FROM attempts WHERE task = ?1", [number])?;
         self.execute("DELETE FROM results WHERE task = ?1", [number])?;
         self.execute("DELETE FROM families WHERE child = ?1", [number])?;
+        self.execute("DELETE FROM uniques WHERE task = ?1", [number])?;
         self.execute("DELETE FROM steps WHERE task = ?1", [number])?;
         self.execute("DELETE FROM appended WHERE submission = ?1 AND task = ?2", [sql(submission.as_u64()), number])
     }

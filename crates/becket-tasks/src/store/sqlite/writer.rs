@@ -343,8 +343,8 @@ impl Writer {
                 for answer in round.urgent {
                     answer(None);
                 }
-                self.answer(round.answers);
                 self.answer_parked();
+                self.answer(round.answers);
                 for transition in round.transitions {
                     self.events.announce(transition);
                 }

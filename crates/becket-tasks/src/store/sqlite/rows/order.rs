@@ -30,6 +30,8 @@ impl Rows {
                 "INSERT OR IGNORE INTO families VALUES (?1, ?2, ?3)",
                 params![sql(child.as_u64()), sql(parent.as_u64()), is_over],
             ),
+            Change::Unique { kind, key, task } => self
+                .execute("INSERT OR REPLACE INTO uniques VALUES (?1, ?2, ?3)", params![kind, key, sql(task.as_u64())]),
             Change::ParentOver { child, parent } => {
                 let (child, parent) = (sql(child.as_u64()), sql(parent.as_u64()));
                 self.execute("UPDATE families SET is_over = 1 WHERE child = ?1 AND parent = ?2", [child, parent])?;
@@ -188,6 +190,13 @@ impl Rows {
         );
         let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
         query.exists([sql(parent.as_u64())]).map_err(failed)
+    }
+
+    /// The latest task of a kind with a key that is to be unique.
+    pub(in super::super) fn unique(&self, kind: KindNumber, key: &str) -> Result<Option<TaskId>> {
+        let mut query =
+            self.connection.prepare_cached("SELECT task FROM uniques WHERE kind = ?1 AND key = ?2").map_err(failed)?;
+        query.query_row(params![kind, key], |row| row.get(0).map(task_id)).optional().map_err(failed)
     }
 
     /// Whether there is a task, whatever its state.

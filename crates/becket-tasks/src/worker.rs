@@ -4,7 +4,8 @@
 //! dispatch ──claim──▶ ready ──a free slot──▶ attempt ──its end──▶ finish ──one commit for many──▶ store
 //!                       │                      │
 //!                       └──── lease: renewed from a thread of its own until the end is committed
-//! aside: maintenance (reclaim, prune), inline (tasks that begin here as they are submitted), shutdown
+//! aside: maintenance (reclaim, prune), schedules (submit what is wanted by the clock), inline (tasks that begin here as
+//!        they are submitted), shutdown
 //! ```
 //!
 //! Each part is a file and talks to the others only through [`Worker`]. None of them decides what an end makes of a task:
@@ -20,6 +21,7 @@ mod maintenance;
 pub(crate) mod measures;
 mod outage;
 mod pace;
+mod schedules;
 pub(crate) mod shutdown;
 
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use crate::client::Client;
 use crate::engine::{EngineOptions, ShutdownReport};
 use crate::error::Result;
 use crate::registry::Registry;
+use crate::schedule::{Schedules, unknown_kind};
 use crate::store::Store;
 use crate::task::{Finish, WorkerId};
 
@@ -48,6 +51,7 @@ pub(crate) struct Worker {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) client: Client,
     pub(crate) measures: EngineMeasures,
+    pub(crate) schedules: Schedules,
     registry: Registry,
     kinds: Arc<[Arc<str>]>,
     options: EngineOptions,
@@ -75,13 +79,19 @@ pub(crate) struct Worker {
 /// Starts all parts.
 ///
 /// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) when a schedule wants a kind that has no handler,
 /// [`Error::Unavailable`](crate::Error::Unavailable) when the system gives no thread for the renewal of leases.
 pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> Result<Arc<Worker>> {
+    if let Some(schedule) = registry.schedules().find(|schedule| registry.policy(schedule.kind()).is_none()) {
+        return Err(unknown_kind(schedule));
+    }
+    let client = Client::new(Arc::clone(&store), &registry);
     let (ends, to_finish) = mpsc::channel(finish::BACKLOG_MAX);
     let renewal = CancellationToken::new();
     let worker = Arc::new(Worker {
         id: options.worker.clone().unwrap_or_else(WorkerId::for_this_process),
-        client: Client::new(Arc::clone(&store), &registry),
+        schedules: Schedules::new(client.clone(), registry.schedules().cloned().collect()),
+        client,
         measures: EngineMeasures::default(),
         kinds: registry.kinds(),
         leases: Arc::default(),
@@ -104,6 +114,7 @@ pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOp
     worker.finisher.spawn(finish::finish(Arc::clone(&worker), to_finish));
     worker.finisher.close();
     worker.attempts.spawn(maintenance::maintain(Arc::clone(&worker)));
+    schedules::start(&worker);
     worker.attempts.spawn(dispatch::dispatch(Arc::clone(&worker)));
     Ok(worker)
 }

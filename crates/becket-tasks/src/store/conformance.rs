@@ -28,6 +28,7 @@ pub mod intervening;
 pub mod leasing;
 pub mod looking;
 pub mod pruning;
+pub mod scheduling;
 mod world;
 
 pub use factory::{Factory, MemoryFactory, Reopen};
@@ -127,6 +128,12 @@ macro_rules! store_conformance {
                 pruning_in_slices_comes_to_an_end,
                 payloads_beside_a_pruned_one_stay,
             },
+            scheduling::{
+                what_is_kept_of_schedules_is_listed_by_name,
+                schedule_only_ever_moves_forwards,
+                paused_schedule_stays_paused_while_it_advances,
+                what_is_kept_of_schedules_outlives_pruning,
+            },
             looking::{
                 task_tells_all_that_is_known_of_it,
                 unknown_ids_are_answered_with_none,
@@ -169,6 +176,7 @@ macro_rules! store_crash_conformance {
                 waiting_tasks_keep_their_time_over_a_crash,
                 ids_grow_over_a_crash_and_a_clock_that_went_back,
                 orderly_closed_store_opens_with_everything_in_it,
+                what_is_kept_of_schedules_survives_a_crash,
             },
         }
     };
@@ -196,7 +204,7 @@ macro_rules! store_requirements {
 
 #[cfg(test)]
 mod tests {
-    const TOPICS: [(&str, &str); 9] = [
+    const TOPICS: [(&str, &str); 10] = [
         ("accepting", include_str!("conformance/accepting.rs")),
         ("announcing", include_str!("conformance/announcing.rs")),
         ("claiming", include_str!("conformance/claiming.rs")),
@@ -206,6 +214,7 @@ mod tests {
         ("leasing", include_str!("conformance/leasing.rs")),
         ("looking", include_str!("conformance/looking.rs")),
         ("pruning", include_str!("conformance/pruning.rs")),
+        ("scheduling", include_str!("conformance/scheduling.rs")),
     ];
 
     #[test]

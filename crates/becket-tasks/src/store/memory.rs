@@ -8,6 +8,7 @@ mod limits;
 mod prune;
 mod query;
 mod rows;
+mod schedules;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ use crate::events::Events;
 use crate::id::{IdGenerator, SubmissionId, TaskId};
 use crate::measure::CommitMeasures;
 use crate::query::{Counts, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter};
+use crate::schedule::ScheduleState;
 use crate::store::{Claim, Description, Durability, Store, ending};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
@@ -243,6 +245,23 @@ impl Store for MemoryStore {
 
     fn counts(&self) -> BoxFuture<'_, Result<Counts>> {
         verb!(self.look(Rows::counts))
+    }
+
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>> {
+        verb!(self.look(|rows, _| rows.schedule_states()))
+    }
+
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>> {
+        verb!(self.change(1, |rows, _, _| rows.advance_schedule(name, settled_until, fired)))
+    }
+
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {
+        verb!(self.change(1, |rows, _, _| rows.pause_schedule(name, paused)))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<()>> {

@@ -29,6 +29,7 @@ mod read;
 mod recent;
 mod rows;
 mod schedule;
+mod schedule_states;
 mod verbs;
 mod writer;
 
@@ -53,16 +54,18 @@ use self::read::Readers;
 use self::recent::RecentPayloads;
 use self::rows::Rows;
 use self::schedule::Schedule;
+use self::schedule_states::Step;
 use self::writer::Writer;
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::id::{IdGenerator, SubmissionId, TaskId};
 use crate::measure::CommitMeasures;
 use crate::query::{Counts, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter};
+use crate::schedule::ScheduleState;
 use crate::store::{Claim, Description, Durability, Store};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// How to open a [`SqliteStore`].
 #[derive(Clone, Debug)]
@@ -374,6 +377,24 @@ impl Store for SqliteStore {
                 Ok(Counts { by_state: read::totals(connection)?, oldest_due: read::oldest_due(connection, now)? })
             })
         }))
+    }
+
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>> {
+        Box::pin(self.readers.ask(|reader| schedule_states::all(&reader.connection)))
+    }
+
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>> {
+        let step = Step::Advance { settled_until, fired };
+        Box::pin(self.ask_patiently(move |reply| Command::Schedule(name, step, reply)))
+    }
+
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask(0, move |reply| Command::Schedule(name, Step::Pause(paused), reply)))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<()>> {

@@ -9,6 +9,7 @@ mod isolation;
 mod lease;
 mod outage;
 mod retries;
+mod schedules;
 mod shutdown;
 mod store;
 mod world;

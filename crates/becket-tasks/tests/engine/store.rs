@@ -8,12 +8,14 @@ use becket_tasks::measure::CommitMeasures;
 use becket_tasks::query::{
     Counts, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use becket_tasks::schedule::ScheduleState;
 use becket_tasks::store::memory::MemoryStore;
 use becket_tasks::store::{Claim, Description};
 use becket_tasks::submission::Inserted;
 use becket_tasks::task::{Finish, Finished, Lease};
 use becket_tasks::{
-    Claimed, Clock, Error, Events, NewTask, Result, Store, Submission, SubmissionId, Task, TaskDetail, TaskId, WorkerId,
+    Claimed, Clock, Error, Events, NewTask, Result, Store, Submission, SubmissionId, Task, TaskDetail, TaskId,
+    Timestamp, WorkerId,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -232,6 +234,23 @@ impl Store for Unsteady {
 
     fn counts(&self) -> BoxFuture<'_, Result<Counts>> {
         self.inner.counts()
+    }
+
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>> {
+        self.inner.schedule_states()
+    }
+
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>> {
+        self.inner.advance_schedule(name, settled_until, fired)
+    }
+
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {
+        self.inner.pause_schedule(name, paused)
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<()>> {

@@ -120,12 +120,15 @@ async fn truncated_file_is_refused_and_left_alone() {
     assert!(error.contains("is cut off"), "{error}");
 }
 
+/// What a newer version has written: one step more than are known here.
+const NEWER: &str = "INSERT INTO migrations SELECT max(number) + 1, 'from the future', 0 FROM migrations";
+
 #[tokio::test]
 async fn file_of_a_newer_version_is_refused_and_left_alone() {
     let disk = Disk::with_closed_store(1).await;
-    disk.tamper("INSERT INTO migrations VALUES (2, 'from the future', 0)");
+    disk.tamper(NEWER);
     let error = refused(&disk).await;
-    assert!(error.contains("newer version of Becket (step 2, this one knows 1)"), "{error}");
+    assert!(error.contains("newer version of Becket (step "), "{error}");
 }
 
 /// A crash leaves a log; it is for the version that wrote it.
@@ -135,7 +138,7 @@ async fn log_that_a_newer_version_left_behind_is_not_moved_into_its_file() {
     let newer = Disk::new();
     {
         let writer = rusqlite::Connection::open(disk.path()).unwrap();
-        writer.execute_batch("INSERT INTO migrations VALUES (2, 'from the future', 0)").unwrap();
+        writer.execute_batch(NEWER).unwrap();
         for suffix in ["", "-wal"] {
             let name = |disk: &Disk| format!("{}{suffix}", disk.path().display());
             std::fs::copy(name(&disk), name(&newer)).unwrap();

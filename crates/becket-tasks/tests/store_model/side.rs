@@ -93,6 +93,13 @@ impl Side {
             }
             Step::Prune(retention) => self.prune(*retention).await,
             Step::Probe => format!("{:?}", self.store.probe().await),
+            Step::AdvanceSchedule(name, secs, fired) => {
+                let tick = BIRTH.after(Duration::from_secs(*secs));
+                format!("{:?}", self.store.advance_schedule((*name).into(), tick, fired.then_some(tick)).await)
+            }
+            Step::PauseSchedule(name, paused) => {
+                format!("{:?}", self.store.pause_schedule((*name).into(), *paused).await)
+            }
             other => unreachable!("{other:?} is taken elsewhere"),
         }
     }
@@ -140,6 +147,7 @@ impl Side {
         let mut seen = vec![format!("{:?}", self.store.counts().await.unwrap())];
         seen.extend(self.list_tasks(TaskFilter::default(), 1_000).await);
         seen.extend(self.list_submissions(SubmissionFilter::default(), 1_000).await);
+        seen.push(format!("{:?}", self.store.schedule_states().await.unwrap()));
         seen
     }
 

@@ -202,3 +202,13 @@ pub async fn orderly_closed_store_opens_with_everything_in_it(factory: &dyn Reop
     assert_eq!(world.detail(done.task.id).await, done);
     assert_eq!(world.claim_one("w", held.id).await.attempts_counted, 1);
 }
+
+/// What was missed while nobody ran is known only by that.
+pub async fn what_is_kept_of_schedules_survives_a_crash(factory: &dyn Reopen) {
+    let world = World::new(factory).await;
+    world.advance_schedule("a".into(), START, Some(START)).await.unwrap();
+    world.pause_schedule("b".into(), true).await.unwrap();
+    let before = world.schedule_states().await.unwrap();
+    let world = crash(factory, world).await;
+    assert_eq!(world.schedule_states().await.unwrap(), before);
+}

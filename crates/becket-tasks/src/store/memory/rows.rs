@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::events::{Events, Transition};
 use crate::id::{IdGenerator, SubmissionId, TaskId};
 use crate::query::{Payload, SubmissionInfo};
+use crate::schedule::ScheduleState;
 use crate::state::{self, Event, Standing, State};
 use crate::store::Claim;
 use crate::store::ending::{Ending, bounded};
@@ -32,6 +33,7 @@ pub(super) struct Rows {
     /// What may be claimed once it is due, best first.
     pub(super) claimable: BTreeSet<(Reverse<i8>, Timestamp, TaskId)>,
     pub(super) payload_bytes: usize,
+    pub(super) schedules: BTreeMap<Arc<str>, ScheduleState>,
 }
 
 /// One submission.
@@ -90,6 +92,7 @@ impl Rows {
             tasks: BTreeMap::new(),
             claimable: BTreeSet::new(),
             payload_bytes: 0,
+            schedules: BTreeMap::new(),
         }
     }
 

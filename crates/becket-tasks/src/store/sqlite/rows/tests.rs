@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::open;
 use super::*;
+use crate::schedule::ScheduleState;
 
 const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -94,6 +95,8 @@ fn changes() -> Vec<Change> {
         Change::Keys(sealed(1)),
         Change::Keys(sealed(2)),
         Change::ForgetKeys { segment: 1 },
+        Change::Schedule(ScheduleState::new("nightly".into()).into()),
+        Change::Schedule(ScheduleState { paused: true, ..ScheduleState::new("nightly".into()) }.into()),
         Change::Probe { at },
     ]
 }
@@ -148,6 +151,7 @@ const fn name(change: &Change) -> &'static str {
         Change::Erase { .. } => "erase",
         Change::Keys(_) => "keys",
         Change::ForgetKeys { .. } => "forget keys",
+        Change::Schedule(_) => "schedule",
         Change::Probe { .. } => "probe",
     }
 }
@@ -156,7 +160,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 19, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 20, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

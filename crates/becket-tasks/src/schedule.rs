@@ -33,7 +33,7 @@ pub(crate) use self::control::unknown_kind;
 pub use self::control::{ScheduleInfo, Schedules};
 pub(crate) use self::due::due;
 pub use self::error::ScheduleError;
-pub use self::firing::SOURCE;
+pub use self::firing::{PAYLOAD_KEYS, SOURCE};
 pub use self::pattern::Pattern;
 pub use self::state::ScheduleState;
 pub use self::zone::Zone;
@@ -168,6 +168,18 @@ impl Schedule {
         self.pattern.as_str()
     }
 
+    /// The longest delay of a task after its tick.
+    #[must_use]
+    pub const fn longest_delay(&self) -> Duration {
+        self.jitter
+    }
+
+    /// What becomes of missed ticks.
+    #[must_use]
+    pub const fn when_missed(&self) -> Missed {
+        self.missed
+    }
+
     /// The name of its time zone.
     #[must_use]
     pub fn zone_name(&self) -> &str {
@@ -214,7 +226,7 @@ impl Schedule {
             let mend = format!("write a number from 1 to {CATCH_UP_MAX}");
             return Err(ScheduleError::new(format!("it cannot catch up with {max} ticks"), mend).of(&self.name));
         }
-        if let Some(key) = firing::OWN_KEYS.iter().find(|key| self.payload.contains_key(**key)) {
+        if let Some(key) = PAYLOAD_KEYS.iter().find(|key| self.payload.contains_key(**key)) {
             let what = format!("its payload has the key `{key}`, which the schedule fills in");
             return Err(ScheduleError::new(what, "choose another key").of(&self.name));
         }

@@ -10,12 +10,15 @@ pub struct ScheduleError {
 }
 
 impl ScheduleError {
-    pub(crate) fn new(what: impl Into<String>, mend: impl Into<String>) -> Self {
+    /// Something that is wrong, and how to mend it; neither ends with a full stop.
+    #[must_use]
+    pub fn new(what: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { what: what.into(), mend: mend.into() }
     }
 
     /// Says which schedule is meant.
-    pub(crate) fn of(self, name: &str) -> Self {
+    #[must_use]
+    pub fn of(self, name: &str) -> Self {
         let shown: String = name.chars().take(100).collect();
         Self { what: format!("the schedule `{shown}`: {}", self.what), ..self }
     }

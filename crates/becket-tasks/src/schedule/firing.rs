@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 /// The source of what schedules submit.
 pub const SOURCE: &str = "schedule";
 /// What the schedule itself writes into each payload.
-pub(super) const OWN_KEYS: [&str; 2] = ["schedule", "tick"];
+pub const PAYLOAD_KEYS: [&str; 2] = ["schedule", "tick"];
 
 impl Schedule {
     /// How long after `tick` its task is due: zero to the schedule's jitter, both included.
@@ -58,7 +58,7 @@ impl Schedule {
     }
 
     fn payload_of(&self, tick: Timestamp) -> Bytes {
-        let [schedule, at] = OWN_KEYS;
+        let [schedule, at] = PAYLOAD_KEYS;
         let own = [(schedule, Value::from(&*self.name)), (at, Value::from(tick.to_string()))];
         let mut payload: Map<String, Value> = self.payload.clone();
         payload.extend(own.map(|(key, value)| (key.to_owned(), value)));

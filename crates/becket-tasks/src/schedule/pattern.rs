@@ -101,7 +101,7 @@ fn wrong_field(text: &str, fields: &[&str]) -> ScheduleError {
     match (0..fields.len()).find(|place| is_wrong(*place)) {
         Some(place) => {
             let (name, range) = known[place];
-            let what = format!("`{text}`: `{}` is not a {name}", fields[place]);
+            let what = format!("`{text}`: `{}` is no {name}", fields[place]);
             ScheduleError::new(what, format!("write {range}, a range, a list, steps such as `*/2`, or `*`"))
         }
         None => ScheduleError::new(format!("`{text}` is not a cron pattern"), "write one such as `0 3 * * *`"),

@@ -79,10 +79,10 @@ fn pattern_that_cannot_be_says_what_is_wrong_and_how_to_mend_it() {
     for (pattern, what) in [
         ("", "`` has 0 and not five fields"),
         ("0 3 * *", "`0 3 * *` has 4 and not five fields"),
-        ("0 25 * * *", "`0 25 * * *`: `25` is not a hour"),
-        ("0 0 0 32 * *", "`0 0 0 32 * *`: `32` is not a day of the month"),
-        ("0 3 * * MOO", "`0 3 * * MOO`: `MOO` is not a day of the week"),
-        ("*/0 * * * *", "`*/0 * * * *`: `*/0` is not a minute"),
+        ("0 25 * * *", "`0 25 * * *`: `25` is no hour"),
+        ("0 0 0 32 * *", "`0 0 0 32 * *`: `32` is no day of the month"),
+        ("0 3 * * MOO", "`0 3 * * MOO`: `MOO` is no day of the week"),
+        ("*/0 * * * *", "`*/0 * * * *`: `*/0` is no minute"),
         ("0 0 30 2 *", "`0 0 30 2 *` never comes"),
         ("@nightly", "`@nightly` is not a name of a pattern"),
         ("0 3 * * * * 2030", "`0 3 * * * * 2030` has 7 and not five fields"),
@@ -94,7 +94,7 @@ fn pattern_that_cannot_be_says_what_is_wrong_and_how_to_mend_it() {
     let error = "0 25 * * *".parse::<Pattern>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`0 25 * * *`: `25` is not a hour; write 0 to 23, a range, a list, steps such as `*/2`, or `*`"
+        "`0 25 * * *`: `25` is no hour; write 0 to 23, a range, a list, steps such as `*/2`, or `*`"
     );
 }
 

@@ -8,6 +8,7 @@ mod demo;
 mod errors;
 mod reference;
 mod samples;
+mod schedules;
 mod serve;
 mod tasks;
 mod world;

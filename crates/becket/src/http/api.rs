@@ -17,6 +17,7 @@ mod openapi;
 mod page;
 mod params;
 mod rejections;
+mod schedules;
 mod selection;
 mod status;
 mod tasks;
@@ -150,6 +151,10 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(deliveries::replay))
         .routes(routes!(events::listen))
         .routes(routes!(rejections::list))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::fire))
         .routes(routes!(status::one))
         .routes(routes!(status::list))
         .routes(routes!(health::metrics))

@@ -8,6 +8,7 @@ mod enqueue;
 mod events;
 mod health;
 mod reference;
+mod schedules;
 mod status;
 mod tasks;
 mod world;

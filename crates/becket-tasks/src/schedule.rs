@@ -31,7 +31,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use self::control::unknown_kind;
 pub use self::control::{ScheduleInfo, Schedules};
-pub(crate) use self::due::due;
+pub(crate) use self::due::{Due, due};
 pub use self::error::ScheduleError;
 pub use self::firing::{PAYLOAD_KEYS, SOURCE};
 pub use self::pattern::Pattern;
@@ -201,13 +201,17 @@ impl Schedule {
     /// The latest ticks after `after` that are not after `until`, oldest first, at most `max`.
     #[must_use]
     pub fn ticks(&self, after: Timestamp, until: Timestamp, max: usize) -> Vec<Timestamp> {
-        let earlier = |tick: &Timestamp| self.latest_until(tick.before(Duration::from_millis(1)));
+        let earlier = |tick: &Timestamp| self.latest_before(*tick);
         let mut ticks: Vec<Timestamp> = std::iter::successors(self.latest_until(until), earlier)
             .take_while(|tick| *tick > after)
             .take(max)
             .collect();
         ticks.reverse();
         ticks
+    }
+
+    fn latest_before(&self, time: Timestamp) -> Option<Timestamp> {
+        self.latest_until(time.before(Duration::from_millis(1)))
     }
 
     /// Checks what one schedule can say wrong.

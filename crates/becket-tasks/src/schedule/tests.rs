@@ -163,8 +163,11 @@ fn settled(until: &str) -> ScheduleState {
 
 fn due_of(missed: Missed, state: &ScheduleState, looked: &str, now: &str) -> Vec<String> {
     let hourly = schedule("0 * * * *", "UTC").missed(missed);
-    let due = due(&hourly, state, time(looked), time(now));
-    due.into_iter().map(|tick| tick.to_string()[11..16].to_owned()).collect()
+    due(&hourly, state, time(looked), time(now)).fire.into_iter().map(hour_of).collect()
+}
+
+fn hour_of(tick: Timestamp) -> String {
+    tick.to_string()[11..16].to_owned()
 }
 
 #[test]
@@ -194,6 +197,20 @@ fn catching_up_takes_the_latest_ticks_oldest_first() {
 }
 
 #[test]
+fn ticks_that_are_never_fired_are_told() {
+    let state = settled("2026-11-22T03:00:00Z");
+    let passed_by = |missed, looked: &str, now: &str| {
+        due(&schedule("0 * * * *", "UTC").missed(missed), &state, time(looked), time(now)).passed_by.map(hour_of)
+    };
+    let (skip, two) = (Missed::Skip, Missed::CatchUp { max: 2 });
+    assert_eq!(passed_by(skip, "2026-11-22T07:30:00Z", "2026-11-22T07:30:00Z").as_deref(), Some("07:00"));
+    assert_eq!(passed_by(skip, "2026-11-22T03:30:00Z", "2026-11-22T07:30:00Z").as_deref(), Some("06:00"));
+    assert_eq!(passed_by(skip, "2026-11-22T03:30:00Z", "2026-11-22T04:00:00Z"), None);
+    assert_eq!(passed_by(two, "2026-11-22T07:30:00Z", "2026-11-22T07:30:00Z").as_deref(), Some("05:00"));
+    assert_eq!(passed_by(Missed::catch_up(), "2026-11-22T07:30:00Z", "2026-11-22T07:30:00Z"), None);
+}
+
+#[test]
 fn clock_that_was_set_back_does_not_silence_a_schedule() {
     let state = settled("2031-01-01T00:00:00Z");
     for missed in [Missed::Skip, Missed::catch_up()] {
@@ -201,6 +218,15 @@ fn clock_that_was_set_back_does_not_silence_a_schedule() {
         assert_eq!(due_of(missed, &state, "2031-01-01T00:00:00Z", back), [""; 0]);
         assert_eq!(due_of(missed, &state, back, later), ["04:00"]);
     }
+}
+
+/// The search backwards begins a millisecond before a tick, in the middle of a second.
+#[test]
+fn ticks_of_a_repeated_hour_are_found_from_behind() {
+    let schedule = schedule("0 1-3 * * *", "Europe/Berlin");
+    let found = schedule.ticks(time("2026-10-24T12:00:00Z"), time("2026-10-25T02:00:00Z"), 9);
+    let shown: Vec<String> = found.into_iter().map(hour_of).collect();
+    assert_eq!(shown, ["23:00", "00:00", "01:00", "02:00"]);
 }
 
 fn patterns() -> impl Strategy<Value = String> {
@@ -216,6 +242,8 @@ fn zones() -> impl Strategy<Value = &'static str> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn ticks_come_in_order_and_are_the_same_from_either_side(
         pattern in patterns(),

@@ -23,10 +23,13 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
-    /// The time on the clocks of this zone.
+    /// The time on the clocks of this zone, down to the second.
+    ///
+    /// Ticks are whole seconds, and so is the search for them: from a fraction of one before a repeated hour, `croner`
+    /// takes a tick that lies after it.
     pub(super) fn at(&self, time: Timestamp) -> Option<Zoned> {
         // The last days of the year 9999 are more than some zones can say; no schedule lives to see it.
-        let time = jiff::Timestamp::from_millisecond(time.as_millis()).ok()?;
+        let time = jiff::Timestamp::from_second(time.as_millis() / 1_000).ok()?;
         Some(time.to_zoned(self.0.clone()))
     }
 }

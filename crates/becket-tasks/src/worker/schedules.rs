@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tracing::{debug, info};
+use tracing::{debug, warn};
 
 use super::Worker;
 use super::maintenance::within_deadline;
 use super::outage::Outage;
 use crate::error::Result;
-use crate::schedule::{Schedule, ScheduleState, due};
+use crate::schedule::{Due, Schedule, due};
+use crate::submission::Inserted;
 use crate::time::Timestamp;
 
 /// The loop looks at least so often, in case that the clock was set or another process paused a schedule.
@@ -41,19 +42,29 @@ pub(crate) fn start(worker: &Arc<Worker>) {
     });
 }
 
-async fn fire_always(worker: &Worker, mut looked: Timestamp) {
+/// One look at the clock.
+#[derive(Clone, Copy)]
+struct Look {
+    /// When this process looked before; at its first look, its start.
+    before: Timestamp,
+    is_first: bool,
+    now: Timestamp,
+}
+
+async fn fire_always(worker: &Worker, started: Timestamp) {
     let mut outage = Outage::new("fire schedules");
+    let mut look = Look { before: started, is_first: true, now: started };
     loop {
         // Interest is registered before the look: what changes between the two wakes us, too.
         let mut changed = std::pin::pin!(worker.schedules.changed().notified());
         changed.as_mut().enable();
 
-        let now = worker.store.clock().now();
-        let pause = match look(worker, looked, now).await {
+        look.now = worker.store.clock().now();
+        let pause = match fire_due(worker, look).await {
             Ok(()) => {
                 outage.over();
-                looked = now;
-                until_next(worker, now)
+                look = Look { before: look.now, is_first: false, now: look.now };
+                until_next(worker, look.now)
             }
             Err(error) => outage.failed(&error),
         };
@@ -64,40 +75,38 @@ async fn fire_always(worker: &Worker, mut looked: Timestamp) {
     }
 }
 
-/// Fires whatever is due at `now`.
-async fn look(worker: &Worker, looked: Timestamp, now: Timestamp) -> Result<()> {
+/// Fires whatever is due.
+async fn fire_due(worker: &Worker, look: Look) -> Result<()> {
     let states = within_deadline(worker.store.schedule_states()).await?;
     for schedule in worker.schedules.all() {
         let state = states.iter().find(|state| state.name == *schedule.name());
         match state.filter(|state| state.settled_until.is_some()) {
-            Some(state) => fire(worker, schedule, state, looked, now).await?,
+            Some(state) => {
+                let Due { fire, passed_by } = due(schedule, state, look.before, look.now);
+                submit(worker, schedule, &fire).await?;
+                // Said once: what was fired settles them, too, and at a later look they are known.
+                if let Some(latest) = passed_by.filter(|_| look.is_first || !fire.is_empty()) {
+                    warn!(schedule = %schedule.name(), %latest, "ticks were missed and pass by");
+                }
+            }
             // From here on it is known what was missed.
-            None => settle(worker, schedule, now, None).await?,
+            None => settle(worker, schedule, look.now, None).await?,
         }
     }
     Ok(())
 }
 
-async fn fire(
-    worker: &Worker,
-    schedule: &Schedule,
-    state: &ScheduleState,
-    looked: Timestamp,
-    now: Timestamp,
-) -> Result<()> {
+async fn submit(worker: &Worker, schedule: &Schedule, ticks: &[Timestamp]) -> Result<()> {
     let Some(policy) = worker.registry.policy(schedule.kind()) else { return Ok(()) };
-    for ticks in due(schedule, state, looked, now).chunks(BATCH) {
+    for ticks in ticks.chunks(BATCH) {
         let firings = ticks.iter().map(|tick| schedule.firing(*tick, policy)).collect();
         let inserted = within_deadline(worker.store.insert(firings)).await?;
-        for (tick, inserted) in ticks.iter().zip(inserted) {
-            if inserted.duplicate {
-                debug!(schedule = %schedule.name(), %tick, "another process fired it");
-            } else {
-                info!(schedule = %schedule.name(), %tick, submission = %inserted.submission, "fired");
-            }
+        for (tick, Inserted { submission, duplicate, .. }) in ticks.iter().zip(inserted) {
+            debug!(schedule = %schedule.name(), %tick, %submission, duplicate, "fired");
         }
-        let last = ticks.last().copied();
-        settle(worker, schedule, last.unwrap_or(now), last).await?;
+        if let Some(last) = ticks.last() {
+            settle(worker, schedule, *last, Some(*last)).await?;
+        }
     }
     Ok(())
 }

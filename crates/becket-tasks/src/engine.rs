@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::id::TaskId;
 use crate::query::Retention;
 use crate::registry::Registry;
+use crate::schedule::Schedules;
 use crate::state::State;
 use crate::store::Store;
 use crate::submission::{Inserted, NewTask, Submission};
@@ -103,7 +104,7 @@ impl Engine {
     /// A store that cannot be reached does not keep the engine from starting; it tries until it can.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the options make no sense, [`Error::Unavailable`] when the system gives no thread.
+    /// [`Error::Invalid`] when the options make no sense, or a schedule wants a kind that has no handler; [`Error::Unavailable`] when the system gives no thread.
     pub async fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> Result<Self> {
         for (name, duration) in [("lease", options.lease), ("maintenance", options.maintenance)] {
             if duration.is_zero() {
@@ -127,6 +128,12 @@ impl Engine {
     #[must_use]
     pub fn worker_id(&self) -> &WorkerId {
         &self.0.id
+    }
+
+    /// The schedules of its registry: to list, pause, resume and fire them.
+    #[must_use]
+    pub fn schedules(&self) -> &Schedules {
+        &self.0.schedules
     }
 
     /// What has been measured since the start.

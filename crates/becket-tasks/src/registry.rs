@@ -1,9 +1,9 @@
 //! Which handler runs a kind of task, and under which policy.
 //!
-//! A [`Registry`] is filled before the engine starts and never changes afterwards. A worker claims only the kinds that
+//! It also holds the schedules, each of which wants tasks of one kind. A [`Registry`] is filled before the engine starts and never changes afterwards. A worker claims only the kinds that
 //! are in its registry; tasks of other kinds stay queued for a worker that knows them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::context::TaskContext;
 use crate::order::Limits;
 use crate::retry::{RetryPolicy, TaskError};
+use crate::schedule::{Schedule, ScheduleError};
 use crate::submission::NewTask;
 use crate::task::Claimed;
 
@@ -24,6 +25,7 @@ use crate::task::Claimed;
 #[derive(Default)]
 pub struct Registry {
     entries: HashMap<Arc<str>, Entry>,
+    schedules: BTreeMap<Arc<str>, Schedule>,
 }
 
 /// One handler and its policy.
@@ -104,6 +106,25 @@ impl Registry {
         })
     }
 
+    /// Lets an engine with this registry fire `schedule`. That its kind has a handler is checked when the engine starts.
+    ///
+    /// # Errors
+    /// What cannot be: a name that another schedule has or that is none, a jitter or a number of ticks to catch up with
+    /// that is too large, a payload with a key that the schedule fills in.
+    pub fn schedule(&mut self, schedule: Schedule) -> Result<(), ScheduleError> {
+        schedule.check()?;
+        if self.schedules.contains_key(schedule.name()) {
+            return Err(ScheduleError::new("another schedule has this name", "choose another").of(schedule.name()));
+        }
+        self.schedules.insert(Arc::clone(schedule.name()), schedule);
+        Ok(())
+    }
+
+    /// All schedules, by name.
+    pub fn schedules(&self) -> impl Iterator<Item = &Schedule> {
+        self.schedules.values()
+    }
+
     /// The policy of `kind`; `None` when it has no handler.
     #[must_use]
     pub fn policy(&self, kind: &str) -> Option<&Policy> {
@@ -135,7 +156,7 @@ impl Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("kinds", &self.kinds()).finish()
+        f.debug_struct("Registry").field("kinds", &self.kinds()).field("schedules", &self.schedules.keys()).finish()
     }
 }
 
@@ -241,7 +262,7 @@ mod tests {
             registry.insert(kind, Policy::default(), nothing).unwrap();
         }
         assert_eq!(&*registry.kinds(), ["a".into(), "b".into(), "c".into()]);
-        assert_eq!(format!("{registry:?}"), r#"Registry { kinds: ["a", "b", "c"] }"#);
+        assert_eq!(format!("{registry:?}"), r#"Registry { kinds: ["a", "b", "c"], schedules: [] }"#);
     }
 
     #[test]

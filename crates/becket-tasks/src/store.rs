@@ -32,10 +32,11 @@ use crate::order::{Rules, Scope};
 use crate::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use crate::schedule::ScheduleState;
 use crate::step::{Saved, Step};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// What a worker asks for.
 #[derive(Clone, Debug)]
@@ -173,6 +174,21 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// How many tasks there are in each state. Cheap enough to ask each second.
     fn counts(&self) -> BoxFuture<'_, Result<Counts>>;
+
+    /// What is kept of all schedules, by name.
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>>;
+
+    /// Notes how far a schedule has come, and which tick was the last that fired, if one did. Both only ever move
+    /// forwards. A power cut may undo it: the same ticks are then fired again, and known as duplicates.
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>>;
+
+    /// Pauses a schedule, or resumes it, also one that is not known yet. Durable once it is answered.
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>>;
 
     /// Writes something durable and forgets it: whether an insert would succeed now.
     fn probe(&self) -> BoxFuture<'_, Result<()>>;

@@ -4,7 +4,8 @@
 //! dispatch ──claim──▶ ready ──a free slot──▶ attempt ──its end──▶ finish ──one commit for many──▶ store
 //!                       │                      │
 //!                       └──── lease: renewed from a thread of its own until the end is committed
-//! aside: maintenance (reclaim, prune), inline (tasks that begin here as they are submitted), pool (how many slots), shutdown
+//! aside: maintenance (reclaim, prune), schedules (submit what is wanted by the clock), inline (tasks that begin here as
+//!        they are submitted), pool (how many slots), shutdown
 //! ```
 //!
 //! Each part is a file and talks to the others only through [`Worker`]. None of them decides what an end makes of a task:
@@ -23,6 +24,7 @@ pub(crate) mod measures;
 pub(crate) mod outage;
 mod pace;
 mod pool;
+mod schedules;
 pub(crate) mod shutdown;
 mod slots;
 pub(crate) mod wanted;
@@ -44,6 +46,7 @@ use crate::engine::{EngineOptions, ShutdownReport};
 use crate::error::Result;
 use crate::order::Rules;
 use crate::registry::Registry;
+use crate::schedule::{Schedules, unknown_kind};
 use crate::store::Store;
 use crate::task::{Finish, WorkerId};
 
@@ -56,6 +59,7 @@ pub(crate) struct Worker {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) client: Client,
     pub(crate) measures: EngineMeasures,
+    pub(crate) schedules: Schedules,
     registry: Registry,
     kinds: Arc<[Arc<str>]>,
     /// Limits and weights.
@@ -87,13 +91,19 @@ pub(crate) struct Worker {
 /// Starts all parts.
 ///
 /// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) when a schedule wants a kind that has no handler,
 /// [`Error::Unavailable`](crate::Error::Unavailable) when the system gives no thread for the renewal of leases.
 pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> Result<Arc<Worker>> {
+    if let Some(schedule) = registry.schedules().find(|schedule| registry.policy(schedule.kind()).is_none()) {
+        return Err(unknown_kind(schedule));
+    }
+    let client = Client::new(Arc::clone(&store), &registry);
     let (ends, to_finish) = mpsc::channel(finish::BACKLOG_MAX);
     let renewal = CancellationToken::new();
     let worker = Arc::new(Worker {
         id: options.worker.clone().unwrap_or_else(WorkerId::for_this_process),
-        client: Client::new(Arc::clone(&store), &registry),
+        schedules: Schedules::new(client.clone(), registry.schedules().cloned().collect()),
+        client,
         measures: EngineMeasures::default(),
         kinds: registry.kinds(),
         rules: Arc::new(Rules { limits: registry.limits(), weights: options.weights.clone() }),
@@ -122,6 +132,7 @@ pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOp
         let (load, min) = (Arc::clone(load), worker.options.concurrency);
         worker.attempts.spawn(pool::steer(Arc::clone(&worker), load, min, max));
     }
+    schedules::start(&worker);
     worker.attempts.spawn(dispatch::dispatch(Arc::clone(&worker)));
     Ok(worker)
 }

@@ -9,7 +9,7 @@ pub mod http;
 pub mod route;
 pub mod target;
 
-pub use app::{App, IntoStore, Mistake, Mounted, Running, StartError};
+pub use app::{App, Cron, IntoStore, Mistake, Mounted, Running, StartError, cron};
 pub use becket_tasks::{Backoff, Client, TaskContext, TaskError, TaskId};
 pub use becket_webhooks::{Secrets, Source};
 pub use config::Config;

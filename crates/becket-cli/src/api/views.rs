@@ -93,6 +93,18 @@ pub(crate) struct Delivery {
     pub(crate) body: Option<Box<RawValue>>,
 }
 
+/// A schedule.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Schedule {
+    pub(crate) name: String,
+    pub(crate) cron: String,
+    pub(crate) zone: String,
+    pub(crate) kind: String,
+    pub(crate) paused: bool,
+    pub(crate) next_at: Option<String>,
+    pub(crate) last_at: Option<String>,
+}
+
 /// One change of one task's state.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Transition {

@@ -31,6 +31,7 @@ pub mod lanes;
 pub mod leasing;
 pub mod looking;
 pub mod pruning;
+pub mod scheduling;
 pub mod stepping;
 pub mod uniqueness;
 mod world;
@@ -181,6 +182,12 @@ macro_rules! store_conformance {
                 pruning_in_slices_comes_to_an_end,
                 payloads_beside_a_pruned_one_stay,
             },
+            scheduling::{
+                what_is_kept_of_schedules_is_listed_by_name,
+                schedule_only_ever_moves_forwards,
+                paused_schedule_stays_paused_while_it_advances,
+                what_is_kept_of_schedules_outlives_pruning,
+            },
             looking::{
                 task_tells_all_that_is_known_of_it,
                 unknown_ids_are_answered_with_none,
@@ -240,6 +247,7 @@ macro_rules! store_crash_conformance {
                 lane_of_a_cancelled_attempt_is_free_after_a_crash,
                 what_ties_tasks_to_others_survives_a_crash,
                 rate_is_kept_over_a_crash,
+                what_is_kept_of_schedules_survives_a_crash,
             },
         }
     };
@@ -267,7 +275,7 @@ macro_rules! store_requirements {
 
 #[cfg(test)]
 mod tests {
-    const TOPICS: [(&str, &str); 14] = [
+    const TOPICS: [(&str, &str); 15] = [
         ("accepting", include_str!("conformance/accepting.rs")),
         ("announcing", include_str!("conformance/announcing.rs")),
         ("claiming", include_str!("conformance/claiming.rs")),
@@ -282,6 +290,7 @@ mod tests {
         ("pruning", include_str!("conformance/pruning.rs")),
         ("stepping", include_str!("conformance/stepping.rs")),
         ("uniqueness", include_str!("conformance/uniqueness.rs")),
+        ("scheduling", include_str!("conformance/scheduling.rs")),
     ];
 
     #[test]

@@ -11,6 +11,7 @@ mod outage;
 mod pool;
 mod progress;
 mod retries;
+mod schedules;
 mod shutdown;
 mod sleep;
 #[cfg(feature = "sqlite")]

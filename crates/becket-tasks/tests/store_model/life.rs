@@ -38,6 +38,9 @@ pub(crate) enum Step {
     Erase(Vec<usize>),
     Prune(Retention),
     Probe,
+    /// A schedule comes so many seconds after the birth; whether a tick fired there.
+    AdvanceSchedule(&'static str, u64, bool),
+    PauseSchedule(&'static str, bool),
     /// The clock jumps by so many seconds.
     Jump(i64),
     /// So much time passes.
@@ -112,6 +115,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => retention().prop_map(Step::Prune),
         1 => Just(Step::Probe),
         1 => (scope(), any::<bool>()).prop_map(|(scope, is_paused)| Step::SetPaused(scope, is_paused)),
+        1 => (schedule(), 0..100_u64, any::<bool>()).prop_map(|(name, secs, fired)| {
+            Step::AdvanceSchedule(name, secs, fired)
+        }),
+        1 => (schedule(), any::<bool>()).prop_map(|(name, paused)| Step::PauseSchedule(name, paused)),
         1 => (-30..60_i64).prop_map(Step::Jump),
         4 => secs(60).prop_map(Step::Pass),
         1 => Just(Step::Crash),
@@ -235,6 +242,10 @@ fn due() -> impl Strategy<Value = Due> {
         2 => secs(30).prop_map(Due::After),
         1 => (-60..60_i64).prop_map(|secs| Due::At(Timestamp::from_millis(BIRTH.as_millis() + secs * 1_000))),
     ]
+}
+
+fn schedule() -> impl Strategy<Value = &'static str> {
+    select(vec!["hourly", "nightly"])
 }
 
 fn secs(below: u64) -> impl Strategy<Value = Duration> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use becket_tasks::{Backoff, Policy, Registry, RetryPolicy, Run};
 
 use super::store::StoreChoice;
-use super::{App, Mistake, Registration, sources, targets};
+use super::{App, Mistake, Registration, schedules, sources, targets};
 use crate::config::{Config, Mode};
 use crate::extract::{States, TaskInput};
 use crate::handler::Configured;
@@ -28,7 +28,7 @@ pub(super) struct Plan {
     pub(super) routes: Routes,
 }
 
-/// A handler with its name and what it wants; `None` for one whose tasks are enqueued by hand.
+/// A handler with its name and what it wants; `None` for one whose tasks are enqueued by hand or by the clock.
 pub(super) struct Named {
     pub(super) kind: String,
     pub(super) wanted: Option<Wanted>,
@@ -40,7 +40,7 @@ pub(super) struct Named {
 /// # Errors
 /// Every mistake in it.
 pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
-    let App { config, listen, store, sources, handlers, tasks, states, mut mistakes } = app;
+    let App { config, listen, store, sources, handlers, tasks, schedules, states, mut mistakes } = app;
     let config = match config.map_or_else(|| Config::from_toml(""), Ok) {
         Ok(config) => config,
         Err(errors) => return Err(errors.iter().map(|e| Mistake::new(e.what(), e.mend())).collect()),
@@ -50,9 +50,12 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
 
     let mut named: Vec<Named> = handlers.into_iter().map(|given| from_registration(given, &mut mistakes)).collect();
     named.extend(targets::from_routes(&config.routes, &mut mistakes));
+    named.extend(targets::from_schedules(&config.schedules, &mut mistakes));
     named.extend(tasks.into_iter().map(|(kind, handler)| Named { kind, wanted: None, handler }));
     check_names(&named, &mut mistakes);
     check_states(&named, &states, &mut mistakes);
+    let mut registry = Registry::new();
+    schedules::register(&mut registry, schedules, &config.schedules, &named, &mut mistakes);
 
     let sources = sources::all(&config, sources, &mut mistakes);
     if sources.is_empty() && named.iter().any(|one| one.wanted.is_some()) {
@@ -61,7 +64,7 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
     }
     let (Ok(store), true) = (store, mistakes.is_empty()) else { return Err(mistakes) };
     let listen = listen.unwrap_or(config.server.listen);
-    let (registry, routes) = register(named, states, &config);
+    let routes = register(&mut registry, named, states, &config);
     Ok(Plan { listen, store, sources, registry, routes, config })
 }
 
@@ -113,9 +116,8 @@ fn check_states(named: &[Named], states: &States, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-fn register(named: Vec<Named>, states: States, config: &Config) -> (Registry, Routes) {
+fn register(registry: &mut Registry, named: Vec<Named>, states: States, config: &Config) -> Routes {
     let states = Arc::new(states);
-    let mut registry = Registry::new();
     let mut routes = Vec::new();
     for Named { kind, wanted, handler } in named {
         let kind: Arc<str> = kind.into();
@@ -128,7 +130,7 @@ fn register(named: Vec<Named>, states: States, config: &Config) -> (Registry, Ro
         let inserted = registry.insert(kind, policy, move |task: Run| run(TaskInput::new(task, Arc::clone(&states))));
         debug_assert!(inserted.is_ok(), "names were checked");
     }
-    (registry, Routes::new(routes))
+    Routes::new(routes)
 }
 
 fn policy(handler: &Configured, mode: Mode, config: &Config) -> Policy {

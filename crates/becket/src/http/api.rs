@@ -20,6 +20,7 @@ mod operations;
 mod page;
 mod params;
 mod rejections;
+mod schedules;
 mod selection;
 mod status;
 mod tasks;
@@ -162,6 +163,10 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(events::listen))
         .routes(routes!(watch::watch))
         .routes(routes!(rejections::list))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::fire))
         .routes(routes!(status::one))
         .routes(routes!(status::list))
         .routes(routes!(health::metrics))

@@ -9,6 +9,7 @@ mod enqueue;
 mod events;
 mod health;
 mod reference;
+mod schedules;
 #[path = "../socket/mod.rs"]
 mod socket;
 mod status;

@@ -11,6 +11,7 @@ mod mounting;
 mod operators;
 mod refusals;
 mod routes;
+mod schedules;
 mod shutdown;
 #[path = "../socket/mod.rs"]
 mod socket;

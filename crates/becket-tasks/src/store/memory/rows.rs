@@ -14,6 +14,7 @@ use crate::events::{Events, Transition};
 use crate::id::{IdGenerator, SubmissionId, TaskId};
 use crate::order::{Lane, bounded_name};
 use crate::query::{Payload, SubmissionInfo};
+use crate::schedule::ScheduleState;
 use crate::state::{self, Event, Standing, State};
 use crate::step::Step;
 use crate::store::Claim;
@@ -43,6 +44,7 @@ pub(super) struct Rows {
     pub(super) uniques: BTreeMap<(Arc<str>, Arc<str>), TaskId>,
     /// Tasks that have ended, and whose children are being told.
     pub(super) ended: Vec<TaskId>,
+    pub(super) schedules: BTreeMap<Arc<str>, ScheduleState>,
 }
 
 /// One submission.
@@ -127,6 +129,7 @@ impl Rows {
             children: BTreeMap::new(),
             uniques: BTreeMap::new(),
             ended: Vec::new(),
+            schedules: BTreeMap::new(),
         }
     }
 

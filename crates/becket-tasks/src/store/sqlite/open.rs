@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sql/001_initial.sql"),
     include_str!("sql/002_order.sql"),
     include_str!("sql/003_steps.sql"),
+    include_str!("sql/004_schedules.sql"),
     include_str!("sql/005_uniques.sql"),
 ];
 

@@ -26,10 +26,10 @@ pub(super) struct TaskView {
     /// `waiting`, `queued`, `running`, `retrying`, `completed`, `failed` or `cancelled`.
     #[schema(value_type = String, example = "completed")]
     pub(super) state: State,
-    /// The source of its delivery; `api` for tasks that were enqueued by hand.
+    /// The source of its delivery; `api` for tasks that were enqueued by hand, `schedule` for those of schedules.
     #[schema(value_type = String, example = "github")]
     pub(super) source: Arc<str>,
-    /// The event of its delivery; its kind for tasks that were enqueued by hand.
+    /// The event of its delivery; its kind for tasks that were enqueued by hand, the schedule's name for those of schedules.
     #[schema(value_type = String, example = "issues")]
     pub(super) event: Arc<str>,
     /// The action of its delivery.
@@ -153,7 +153,7 @@ pub(super) struct DeliveryView {
     /// The sender's id of it.
     #[schema(value_type = Option<String>, example = "72d3162e-cc78-11e3-81ab-4c9367dc0958")]
     pub(super) delivery_id: Option<Arc<str>>,
-    /// Who sent it; `api` for what was enqueued by hand.
+    /// Who sent it; `api` for what was enqueued by hand, `schedule` for what schedules fired.
     #[schema(value_type = String, example = "github")]
     pub(super) source: Arc<str>,
     /// What it says.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::change::Hold;
 use super::super::open;
 use super::*;
+use crate::schedule::ScheduleState;
 use crate::task::Outcome;
 
 const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -125,6 +126,8 @@ fn changes() -> Vec<Change> {
         Change::Pause { scope: "kind".into(), name: "work".into(), is_paused: true },
         Change::Pause { scope: "source".into(), name: "github".into(), is_paused: true },
         Change::Pause { scope: "source".into(), name: "github".into(), is_paused: false },
+        Change::Schedule(ScheduleState::new("nightly".into()).into()),
+        Change::Schedule(ScheduleState { paused: true, ..ScheduleState::new("nightly".into()) }.into()),
         Change::Probe { at },
     ]
 }
@@ -191,6 +194,7 @@ const fn name(change: &Change) -> &'static str {
         Change::Erase { .. } => "erase",
         Change::Keys(_) => "keys",
         Change::ForgetKeys { .. } => "forget keys",
+        Change::Schedule(_) => "schedule",
         Change::Probe { .. } => "probe",
     }
 }
@@ -199,7 +203,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 31, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 32, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

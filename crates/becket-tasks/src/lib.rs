@@ -29,7 +29,7 @@ pub use events::{Events, Notice, Subscription, Transition};
 pub use id::{SubmissionId, TaskId};
 pub use order::{Debounce, Lane, Latest, Limits, OnRetry, Rate, Rules, Scope};
 pub use progress::Progress;
-pub use registry::{DuplicateKind, Handler, Policy, Registry, Run};
+pub use registry::{BatchHandler, DuplicateKind, Handler, Policy, Registry, Run};
 pub use retry::{Backoff, RetryPolicy, TaskError};
 pub use schedule::Schedule;
 pub use state::State;

@@ -45,7 +45,7 @@ pub struct Claim {
     pub worker: WorkerId,
     /// For which handlers; the others' tasks are left alone.
     pub kinds: Arc<[Arc<str>]>,
-    /// How many at the most.
+    /// How many at the most; those of one [batch](Rules::batch) count as one.
     pub limit: usize,
     /// How long the leases last unless they are renewed.
     pub lease: Duration,

@@ -12,6 +12,7 @@
 //! that is [`state::transition`](crate::state::transition), in the store.
 
 pub(crate) mod attempt;
+mod batch;
 mod cpu;
 mod dispatch;
 mod end;
@@ -106,7 +107,11 @@ pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOp
         client,
         measures: EngineMeasures::default(),
         kinds: registry.kinds(),
-        rules: Arc::new(Rules { limits: registry.limits(), weights: options.weights.clone() }),
+        rules: Arc::new(Rules {
+            limits: registry.limits(),
+            weights: options.weights.clone(),
+            batches: registry.batches(),
+        }),
         leases: Arc::default(),
         pace: Pace::default(),
         slots: Slots::new(options.concurrency),

@@ -67,6 +67,7 @@ macro_rules! store_conformance {
                 claims_are_ordered_by_priority_then_due_time_then_age,
                 claim_takes_only_the_kinds_it_asks_for,
                 claim_takes_no_more_than_its_limit,
+                tasks_of_a_batch_count_as_one,
                 task_that_is_not_due_is_claimed_once_it_is,
                 running_task_is_not_claimed_again,
                 concurrent_claimers_never_share_an_attempt,

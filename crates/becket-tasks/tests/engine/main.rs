@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail anywhere")]
 
+mod batch;
 mod client;
 mod dispatch;
 mod inline;

@@ -155,9 +155,9 @@ impl Store for Unsteady {
             if let Some(stray) = self.stray_kind.lock().unwrap().clone() {
                 claim.kinds = [&*claim.kinds, &[stray]].concat().into();
             }
-            let limit = claim.limit;
+            let (limit, is_in_batches) = (claim.limit, !claim.rules.batches.is_empty());
             let claimed = self.inner.claim(claim).await?;
-            assert!(claimed.len() <= limit);
+            assert!(claimed.len() <= limit || is_in_batches);
             self.claimed.fetch_add(claimed.len(), Ordering::SeqCst);
             Ok(claimed)
         })

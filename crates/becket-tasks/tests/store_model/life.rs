@@ -202,7 +202,8 @@ fn rules() -> impl Strategy<Value = Rules> {
     });
     let limits = prop::collection::hash_map(kind().prop_map(Arc::from), limits, 0..3);
     let weights = prop::collection::hash_map(select(vec!["a", "b"]).prop_map(Arc::from), 1..4_u32, 0..2);
-    (limits, weights).prop_map(|(limits, weights)| Rules { limits, weights })
+    let batches = prop::collection::hash_map(kind().prop_map(Arc::from), 1..4_u32, 0..2);
+    (limits, weights, batches).prop_map(|(limits, weights, batches)| Rules { limits, weights, batches })
 }
 
 fn scope() -> impl Strategy<Value = Scope> {

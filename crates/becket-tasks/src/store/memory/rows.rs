@@ -303,15 +303,26 @@ impl Rows {
 
     pub(super) fn claim(&mut self, claim: &Claim, now: Timestamp, log: &mut Log) -> Vec<Claimed> {
         let mut claimed = Vec::new();
-        while claimed.len() < claim.limit {
+        for _ in 0..claim.limit {
             let Some(id) = self.best(claim, now) else { break };
-            let task = &self.tasks[&id].task;
-            let from = task.state();
-            self.order.note_claim(task, &claim.rules, now);
-            let start = Start { worker: claim.worker.clone(), lease: claim.lease };
-            claimed.extend(self.start(id, start, Some(from), now, log));
+            let kind = Arc::clone(&self.tasks[&id].task.kind);
+            claimed.extend(self.claim_one(id, claim, now, log));
+            let batch = claim.rules.batch(&kind);
+            let mates = Claim { kinds: [kind].into(), ..claim.clone() };
+            for _ in 1..batch {
+                let Some(id) = self.best(&mates, now) else { break };
+                claimed.extend(self.claim_one(id, claim, now, log));
+            }
         }
         claimed
+    }
+
+    fn claim_one(&mut self, id: TaskId, claim: &Claim, now: Timestamp, log: &mut Log) -> Option<Claimed> {
+        let task = &self.tasks[&id].task;
+        let from = task.state();
+        self.order.note_claim(task, &claim.rules, now);
+        let start = Start { worker: claim.worker.clone(), lease: claim.lease };
+        self.start(id, start, Some(from), now, log)
     }
 
     /// Begins an attempt.

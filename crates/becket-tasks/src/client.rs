@@ -19,7 +19,7 @@ use crate::id::{SubmissionId, TaskId};
 use crate::query::{Listed, Page, TaskFilter};
 use crate::registry::{Policy, Registry};
 use crate::store::Store;
-use crate::submission::{Due, Inserted, NewTask, Submission};
+use crate::submission::{Due, Inserted, NewTask, Submission, Unique};
 use crate::task::{Task, TaskDetail};
 
 /// The source of what [`Client::enqueue`] submits.
@@ -45,11 +45,14 @@ pub struct EnqueueOptions {
     pub key: Option<Arc<str>>,
     /// Who asks. Default: `api`.
     pub source: Arc<str>,
+    /// Take another task of the kind for this one if there is one with the same key that has not ended, or whose result is
+    /// fresh; its id is answered. A result is fresh no longer than the policy keeps it.
+    pub unique: Option<Unique>,
 }
 
 impl Default for EnqueueOptions {
     fn default() -> Self {
-        Self { priority: None, due: Due::Now, max_attempts: None, key: None, source: SOURCE.into() }
+        Self { priority: None, due: Due::Now, max_attempts: None, key: None, source: SOURCE.into(), unique: None }
     }
 }
 
@@ -148,6 +151,7 @@ impl Client {
             priority: options.priority.unwrap_or(planned.priority),
             max_attempts: options.max_attempts.unwrap_or(planned.max_attempts),
             due: options.due,
+            unique: options.unique.map(|unique| self.kept_so_long(kind, unique)),
             ..planned
         };
         Ok(Submission {
@@ -159,6 +163,12 @@ impl Client {
             payload: payload.into(),
             tasks: vec![task],
         })
+    }
+
+    /// What is kept no longer cannot be fresh.
+    fn kept_so_long(&self, kind: &str, unique: Unique) -> Unique {
+        let kept = self.policy(kind).map_or(unique.fresh, |policy| policy.result_ttl);
+        Unique { fresh: unique.fresh.min(kept), ..unique }
     }
 
     /// One task with its attempts and result; `None` when there is none (any more).

@@ -14,6 +14,6 @@ pub use becket_tasks::{Backoff, Client, TaskContext, TaskError, TaskId};
 pub use becket_webhooks::{Secrets, Source};
 pub use config::Config;
 pub use extract::{Delivery, Event, FromTask, Headers, Json, Payload, Requirements, State, TaskInput};
-pub use handler::{Configured, Handler, IntoHandler, IntoResult, background, inline};
+pub use handler::{Configured, Handler, IntoHandler, IntoResult, background, batch, inline};
 pub use http::server::Signals;
 pub use route::{IntoPatterns, Pattern, PatternError};

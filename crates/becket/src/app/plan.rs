@@ -12,7 +12,7 @@ use super::store::StoreChoice;
 use super::{App, Mistake, Registration, schedules, sources, targets};
 use crate::config::{Config, Mode};
 use crate::extract::{States, TaskInput};
-use crate::handler::Configured;
+use crate::handler::{Batch, Configured};
 use crate::http::ingest::Received;
 use crate::route::Pattern;
 use crate::route::routes::{Route, Routes};
@@ -127,7 +127,12 @@ fn register(registry: &mut Registry, named: Vec<Named>, states: States, config: 
             routes.push(Route { wanted, mode, task: policy.new_task(Arc::clone(&kind)) });
         }
         let (run, states) = (handler.run, Arc::clone(&states));
-        let inserted = registry.insert(kind, policy, move |task: Run| run(TaskInput::new(task, Arc::clone(&states))));
+        let inserted = match handler.batch {
+            Some(Batch { max, run }) => registry.insert_batch(kind, policy, max, move |tasks: Vec<Run>| {
+                run(tasks.into_iter().map(|task| TaskInput::new(task, Arc::clone(&states))).collect())
+            }),
+            None => registry.insert(kind, policy, move |task: Run| run(TaskInput::new(task, Arc::clone(&states)))),
+        };
         debug_assert!(inserted.is_ok(), "names were checked");
     }
     Routes::new(routes)

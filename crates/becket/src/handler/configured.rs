@@ -11,6 +11,7 @@ use becket_tasks::{Backoff, TaskError};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use super::batch::Batch;
 use super::{Arguments, Handler, IntoResult, name};
 use crate::config::Mode;
 use crate::extract::{Requirements, TaskInput};
@@ -70,6 +71,8 @@ pub struct Configured {
     pub(crate) priority: i8,
     pub(crate) needs: Requirements,
     pub(crate) run: RunTask,
+    /// For handlers that take several tasks at once.
+    pub(crate) batch: Option<Batch>,
 }
 
 impl Configured {
@@ -107,6 +110,7 @@ impl Configured {
             priority: 0,
             needs: Requirements::default(),
             run,
+            batch: None,
         }
     }
 

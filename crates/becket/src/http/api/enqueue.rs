@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use becket_tasks::{Due, NewTask, Submission, TaskDetail, Timestamp};
+use becket_tasks::order::NAME_BYTES_MAX;
+use becket_tasks::{Due, NewTask, Submission, TaskDetail, Timestamp, Unique};
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode, Uri};
@@ -53,13 +54,23 @@ pub(super) struct Enqueue {
     /// A second task with the same key is not accepted; the first one is answered. 1 to 256 visible ASCII characters.
     #[schema(example = "nightly-2026-11-22")]
     key: Option<String>,
+    /// Of the tasks of the kind with this text, one is enough: while the latest has not ended, or has completed less than
+    /// `fresh_for` ago, it is answered and nothing is enqueued. 1 to 256 bytes.
+    #[schema(example = "octo/repo")]
+    unique: Option<String>,
+    /// How long a result is as good as new, with a unit; only together with `unique`. Default: not at all, so that only
+    /// tasks that have not ended count.
+    #[serde(default, deserialize_with = "duration")]
+    #[schema(value_type = Option<String>, example = "10m")]
+    fresh_for: Option<Duration>,
 }
 
 /// Accepts a task; answers once it is durable.
 #[utoipa::path(post, path = "/api/v1/tasks", tag = "tasks", operation_id = "enqueue_task", request_body = Enqueue,
     responses(
         (status = 202, description = "The task; `Location` leads to it.", body = TaskDetailView),
-        (status = 200, description = "The task that was accepted with this key before.", body = TaskDetailView),
+        (status = 200, description = "The task that was accepted with this key before, or that stands for this one.",
+            body = TaskDetailView),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn enqueue(
@@ -79,7 +90,8 @@ pub(super) async fn enqueue(
 async fn accept(api: &Api, enqueue: Enqueue) -> Result<(StatusCode, TaskDetail), Problem> {
     let planned =
         api.client().new_task(&enqueue.kind).ok_or_else(|| unknown_kind(&enqueue.kind, &api.context.kinds))?;
-    let inserted = api.client().submit(enqueue.into_submission(planned)?).await?;
+    let result_ttl = api.client().policy(&enqueue.kind).map(|policy| policy.result_ttl).unwrap_or_default();
+    let inserted = api.client().submit(enqueue.into_submission(planned, result_ttl)?).await?;
     let pruned = || Problem::conflict("a task with this key was accepted before, and is not kept any more");
     let task = *inserted.tasks.first().ok_or_else(pruned)?;
     let detail = api.store().task(task).await?.ok_or_else(gone)?;
@@ -93,12 +105,13 @@ fn unknown_kind(kind: &str, kinds: &[Arc<str>]) -> Problem {
 }
 
 impl Enqueue {
-    fn into_submission(self, planned: NewTask) -> Result<Submission, Problem> {
+    fn into_submission(self, planned: NewTask, result_ttl: Duration) -> Result<Submission, Problem> {
         self.check()?;
         let task = NewTask {
             priority: self.priority.unwrap_or(planned.priority),
             max_attempts: self.max_attempts.unwrap_or(planned.max_attempts),
             due: self.due(),
+            unique: self.unique(result_ttl),
             ..planned
         };
         let args = self.args.unwrap_or_else(|| RawValue::NULL.to_owned());
@@ -122,12 +135,23 @@ impl Enqueue {
                 "max_attempts: not a whole number from 1 to {MAX_ATTEMPTS_MAX}"
             )));
         }
+        if self.unique.as_ref().is_some_and(|unique| !(1..=NAME_BYTES_MAX).contains(&unique.len())) {
+            return Err(Problem::unprocessable(format!("unique: not 1 to {NAME_BYTES_MAX} bytes")));
+        }
+        if self.fresh_for.is_some() && self.unique.is_none() {
+            return Err(Problem::unprocessable("fresh_for: says how long the result of a `unique` task is fresh"));
+        }
         let is_key =
             |key: &String| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         if self.key.as_ref().is_some_and(|key| !is_key(key)) {
             return Err(Problem::unprocessable("key: not 1 to 256 visible ASCII characters"));
         }
         Ok(())
+    }
+
+    fn unique(&self, result_ttl: Duration) -> Option<Unique> {
+        let fresh = self.fresh_for.unwrap_or_default().min(result_ttl);
+        Some(Unique { key: self.unique.as_deref()?.into(), fresh })
     }
 
     fn due(&self) -> Due {

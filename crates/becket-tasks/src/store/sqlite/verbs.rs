@@ -266,7 +266,7 @@ impl Writer {
 
     /// Gives up the place that an attempt had in lane and limits.
     pub(super) fn leave_place(&mut self, round: &mut Round, after: &Ready) -> Result<()> {
-        if let Some(freed) = self.limiter.note_ended(after) {
+        if let Some(freed) = self.limiter.note_ended(after, round.now) {
             self.schedule.add_ready(freed);
         }
         let Some(lane) = after.lane().cloned() else { return Ok(()) };

@@ -85,11 +85,25 @@ impl Rows {
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
+    /// The one of a lane that is open, held back by its limit's key only, or runs.
+    pub(in super::super) fn first_of_lane(&self, lane: &str) -> Result<Option<Ready>> {
+        self.one_in_lane("hold IN (0, 2)", params![lane])
+    }
+
+    /// The first of a lane that is not passed: all but those adrift that are not ready.
+    pub(in super::super) fn first_ready_of_lane(&self, lane: &str, now: Timestamp) -> Result<Option<Ready>> {
+        self.one_in_lane("NOT (hold = 3 AND (state = 6 OR run_at > ?2))", params![lane, now.as_millis()])
+    }
+
+    fn one_in_lane(&self, condition: &str, params: impl rusqlite::Params) -> Result<Option<Ready>> {
+        let query = format!("SELECT {READY} {IN_LANE} AND {condition} ORDER BY id LIMIT 1");
+        let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
+        query.query_row(params, ready_of).optional().map_err(failed)
+    }
+
     /// The first task that its lane holds back.
     pub(in super::super) fn next_in_lane(&self, lane: &str) -> Result<Option<Ready>> {
-        let query = format!("SELECT {READY} {IN_LANE} AND hold = 1 ORDER BY id LIMIT 1");
-        let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
-        query.query_row([lane], ready_of).optional().map_err(failed)
+        self.one_in_lane("hold = 1", params![lane])
     }
 
     /// How many tasks are adrift in each lane that has some.

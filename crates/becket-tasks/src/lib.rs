@@ -18,7 +18,7 @@ pub mod task;
 pub mod time;
 mod worker;
 
-pub use client::{Client, EnqueueError, EnqueueOptions, WaitError};
+pub use client::{Chain, Client, Enqueue, EnqueueError, EnqueueOptions, Graph, GraphError, ParentTask, WaitError};
 pub use context::TaskContext;
 pub use engine::{Ended, Engine, EngineMeasures, EngineOptions, Running, ShutdownReport};
 pub use error::{Error, Result};

@@ -4,9 +4,11 @@
 
 mod client;
 mod dispatch;
+mod families;
 mod inline;
 mod isolation;
 mod lease;
+mod notify;
 mod outage;
 mod retries;
 mod shutdown;

@@ -60,7 +60,8 @@ pub struct EnqueueOptions {
     /// The tasks that must have ended before it is queued; at most
     /// [`PARENTS_MAX`](crate::submission::PARENTS_MAX).
     pub after: Vec<TaskId>,
-    /// Whether it runs also after tasks that failed or were cancelled. Otherwise it is cancelled with the first that does.
+    /// Whether it runs also after tasks that failed or were cancelled. Otherwise it is cancelled with the first that
+    /// does.
     pub survives_parents: bool,
     /// Whom to tell how the task ended, by a task of the kind [`notify::KIND`], which must have a handler. `None` tells
     /// whom the kind's policy says, if anybody.

@@ -108,8 +108,8 @@ impl TaskContext {
         self.0.client.enqueue(kind, arguments)
     }
 
-    /// Enqueues a task that waits until this one has ended, through whatever retries; it is cancelled if this one fails,
-    /// unless it [survives](Enqueue::survive) that. It reads what this one returns as one of its
+    /// Enqueues a task that waits until this one has ended, through whatever retries; it is cancelled if this one
+    /// fails, unless it [survives](Enqueue::survive) that. It reads what this one returns as one of its
     /// [parents](Self::parents).
     ///
     /// An attempt that fails after this and is retried enqueues again; see [`enqueue`](Self::enqueue) for how not to.

@@ -4,6 +4,7 @@
 //! `plan` is that check, and has no effects. [`Running`] is a started server, [`Mounted`] the same without sockets.
 
 mod error;
+mod notify;
 mod plan;
 mod replay;
 mod running;
@@ -57,6 +58,7 @@ pub struct App {
     sources: Vec<Source>,
     handlers: Vec<Registration>,
     tasks: Vec<(String, Configured)>,
+    notify_secret: Option<SecretString>,
     states: States,
     mistakes: Vec<Mistake>,
 }
@@ -116,6 +118,12 @@ impl App {
     /// Calls `handler` for tasks that are enqueued under the name `kind`, by a [`Client`](crate::Client) or the API.
     pub fn task<M>(mut self, kind: impl Into<String>, handler: impl IntoHandler<M>) -> Self {
         self.tasks.push((kind.into(), handler.into_handler()));
+        self
+    }
+
+    /// Signs completion webhooks with this secret (`whsec_` and base64 of 24 to 64 bytes), instead of `notify.secret`.
+    pub fn notify_secret(mut self, secret: impl Into<SecretString>) -> Self {
+        self.notify_secret = Some(secret.into());
         self
     }
 

@@ -56,8 +56,8 @@ pub struct Enqueue {
     task: Planned,
 }
 
-/// Tasks of which each waits for the one before. They are enqueued when this is awaited, all or none, which answers their
-/// ids in order once they are durable.
+/// Tasks of which each waits for the one before. They are enqueued when this is awaited, all or none, which answers
+/// their ids in order once they are durable.
 ///
 /// A link whose predecessor fails or is cancelled is cancelled as well, and so on to the end, unless it
 /// [survives](Self::survive) that. What is said between two links is said of the first of them.
@@ -153,7 +153,8 @@ impl Chain {
         self
     }
 
-    /// Gives the last task a key: a second task with it is not accepted, and the first one takes its place in the chain.
+    /// Gives the last task a key: a second task with it is not accepted, and the first one takes its place in the
+    /// chain.
     pub fn key(mut self, key: impl Into<Arc<str>>) -> Self {
         self.last.options.key = Some(key.into());
         self

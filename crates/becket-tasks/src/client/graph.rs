@@ -1,7 +1,8 @@
 //! Graphs: tasks that wait for one another, accepted in one step.
 //!
-//! A [`Graph`] names its tasks, so that they can be given in any order; what a store wants, parents before their children,
-//! is made of it when it is submitted ([`order`]). Whether it makes sense is checked before anything is accepted.
+//! A [`Graph`] names its tasks, so that they can be given in any order; what a store wants, parents before their
+//! children, is made of it when it is submitted (`order`). Whether it makes sense is checked before anything is
+//! accepted.
 
 mod order;
 
@@ -52,8 +53,8 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// Tasks wait for each other in a circle, so that none of them would ever run. Each waits for the next, and the last
-    /// for the first.
+    /// Tasks wait for each other in a circle, so that none of them would ever run. Each waits for the next, and the
+    /// last for the first.
     #[error("tasks wait for each other in a circle: {}", Circle(.0))]
     Circle(Vec<Arc<str>>),
     /// A task waits for one that is not in the graph.
@@ -198,8 +199,8 @@ impl Graph {
 }
 
 impl Node {
-    /// Waits for tasks of the graph, by name, until each has ended. May be called several times; naming one twice changes
-    /// nothing.
+    /// Waits for tasks of the graph, by name, until each has ended. May be called several times; naming one twice
+    /// changes nothing.
     pub fn after<N: Into<Arc<str>>>(&mut self, names: impl IntoIterator<Item = N>) -> &mut Self {
         self.after.extend(names.into_iter().map(Into::into));
         self

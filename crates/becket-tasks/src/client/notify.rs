@@ -1,9 +1,9 @@
 //! Telling somebody how a task ended: the work of a task of its own, which follows the first whichever way it ends.
 //!
-//! That the teller is a task like all others gives it what they have: it is accepted together with the task that it tells
-//! of, survives crashes, is tried again, and ends among the dead letters if nobody listens. How to reach somebody is known
-//! to the handler of [`KIND`] alone; here an address is text, kept beside the payload of the task's submission and never
-//! shown.
+//! That the teller is a task like all others gives it what they have: it is accepted together with the task that it
+//! tells of, survives crashes, is tried again, and ends among the dead letters if nobody listens. How to reach somebody
+//! is known to the handler of [`KIND`] alone; here an address is text, kept beside the payload of the task's submission
+//! and never shown.
 
 use std::borrow::Cow;
 use std::fmt;

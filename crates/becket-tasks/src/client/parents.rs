@@ -18,8 +18,8 @@ pub struct ParentTask {
     pub id: TaskId,
     /// Its kind.
     pub kind: Arc<str>,
-    /// How it ended: `completed`, or `failed` or `cancelled` where the child survives that. Another state only if it was
-    /// run again since.
+    /// How it ended: `completed`, or `failed` or `cancelled` where the child survives that. Another state only if it
+    /// was run again since.
     pub state: State,
     /// Why it ended badly.
     pub error: Option<Arc<str>>,
@@ -31,8 +31,8 @@ impl ParentTask {
     /// Reads what it returned. No result reads as `null`.
     ///
     /// # Errors
-    /// [`WaitError::Failed`] or [`WaitError::Cancelled`] when that is how it ended, [`WaitError::Result`] when the result
-    /// is of another type.
+    /// [`WaitError::Failed`] or [`WaitError::Cancelled`] when that is how it ended, [`WaitError::Result`] when the
+    /// result is of another type.
     pub fn result<R: DeserializeOwned>(&self) -> Result<R, WaitError> {
         typed_result(self.state, self.error.as_ref(), self.result.as_deref())
     }

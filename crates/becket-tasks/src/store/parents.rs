@@ -43,8 +43,8 @@ pub fn check(
     Ok(())
 }
 
-/// Checks the parents of tasks that are added to a submission. Those of the same call are named as if they were the only
-/// submission of it.
+/// Checks the parents of tasks that are added to a submission. Those of the same call are named as if they were the
+/// only submission of it.
 ///
 /// # Errors
 /// As [`check`].

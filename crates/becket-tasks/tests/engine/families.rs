@@ -11,8 +11,8 @@ use becket_tasks::{
 
 use crate::world::World;
 
-/// Kinds that add: `number` returns its argument, `sum` adds what its parents returned, `fail` fails, and `tell` tells how
-/// its parents ended.
+/// Kinds that add: `number` returns its argument, `sum` adds what its parents returned, `fail` fails, and `tell` tells
+/// how its parents ended.
 fn calculator() -> World {
     World::new().register(|registry: &mut Registry| {
         let policy = Policy::default;

@@ -74,7 +74,7 @@ async fn not_found(uri: Uri) -> Problem {
 }
 
 async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
-    let Plan { config, store, sources, registry, routes, .. } = plan;
+    let Plan { config, store, sources, registry, routes, notifier, .. } = plan;
     let opened = store.open().await?;
     let kinds = registry.kinds();
     let started = Engine::start(Arc::clone(&opened.store), registry, engine_options(&config)).await;
@@ -92,6 +92,7 @@ async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
         admin_token: config.admin.token.clone(),
         metrics: Arc::clone(&metrics),
         rejections: Arc::clone(&rejections),
+        notifier,
         shutdown: stopping.clone(),
     };
     // The largest body must be able to pass alone.

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use becket_tasks::Backoff;
+use becket_tasks::client::Address;
 use reqwest::Url;
+use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use super::Mistake;
@@ -84,6 +86,7 @@ fn configured(route: &Route, run: RunTask) -> Configured {
         retries: Some(route.retries),
         backoff: Some(backoff),
         priority: route.priority,
+        notify: route.notify.as_ref().map(|url| Address::new(url.expose_secret())),
         ..Configured::erased(run)
     }
 }

@@ -6,6 +6,7 @@ mod access;
 mod deliveries;
 mod enqueue;
 mod events;
+mod graph;
 mod health;
 mod reference;
 mod status;

@@ -8,6 +8,7 @@ mod extractors;
 mod isolation;
 mod limits;
 mod mounting;
+mod notify;
 mod operators;
 mod refusals;
 mod routes;

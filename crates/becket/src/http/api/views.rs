@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 /// A task.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Task)]
-pub(super) struct TaskView {
+pub(crate) struct TaskView {
     /// Its id.
     #[schema(value_type = String, example = "0NGK5H8Q0G000")]
     pub(super) id: TaskId,
@@ -80,6 +80,14 @@ impl From<Task> for TaskView {
     }
 }
 
+impl TaskView {
+    /// A task with its result, and its attempts beside it.
+    pub(crate) fn with_result(detail: TaskDetail) -> (Self, Vec<Attempt>) {
+        let result = detail.result.as_deref().map(json_or_base64);
+        (Self { result, ..detail.task.into() }, detail.attempts)
+    }
+}
+
 /// A task with its attempts and its result.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TaskDetail)]
@@ -92,9 +100,8 @@ pub(super) struct TaskDetailView {
 
 impl From<TaskDetail> for TaskDetailView {
     fn from(detail: TaskDetail) -> Self {
-        let result = detail.result.as_deref().map(json_or_base64);
-        let task = TaskView { result, ..detail.task.into() };
-        Self { task, attempts: detail.attempts.into_iter().map(AttemptView::from).collect() }
+        let (task, attempts) = TaskView::with_result(detail);
+        Self { task, attempts: attempts.into_iter().map(AttemptView::from).collect() }
     }
 }
 

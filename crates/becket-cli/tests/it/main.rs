@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should end")]
 
+mod bulk;
 mod configuration;
 mod deliveries;
 mod demo;
 mod errors;
 mod reference;
 mod samples;
+mod schedules;
 mod serve;
+mod steps;
 mod tasks;
 mod world;

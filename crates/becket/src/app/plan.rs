@@ -9,10 +9,10 @@ use std::sync::Arc;
 use becket_tasks::{Backoff, Policy, Registry, RetryPolicy, Run};
 
 use super::store::StoreChoice;
-use super::{App, Mistake, Registration, notify, sources, targets};
+use super::{App, Mistake, Registration, notify, schedules, sources, targets};
 use crate::config::{Config, Mode};
 use crate::extract::{States, TaskInput};
-use crate::handler::Configured;
+use crate::handler::{Batch, Configured};
 use crate::http::ingest::Received;
 use crate::notify::{KIND, Notifier, is_reserved};
 use crate::route::Pattern;
@@ -30,7 +30,7 @@ pub(super) struct Plan {
     pub(super) notifier: Option<Notifier>,
 }
 
-/// A handler with its name and what it wants; `None` for one whose tasks are enqueued by hand.
+/// A handler with its name and what it wants; `None` for one whose tasks are enqueued by hand or by the clock.
 pub(super) struct Named {
     pub(super) kind: String,
     pub(super) wanted: Option<Wanted>,
@@ -42,7 +42,7 @@ pub(super) struct Named {
 /// # Errors
 /// Every mistake in it.
 pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
-    let App { config, listen, store, sources, handlers, tasks, notify_secret, states, mut mistakes } = app;
+    let App { config, listen, store, sources, handlers, tasks, notify_secret, schedules, states, mut mistakes } = app;
     let config = match config.map_or_else(|| Config::from_toml(""), Ok) {
         Ok(config) => config,
         Err(errors) => return Err(errors.iter().map(|e| Mistake::new(e.what(), e.mend())).collect()),
@@ -52,10 +52,13 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
 
     let mut named: Vec<Named> = handlers.into_iter().map(|given| from_registration(given, &mut mistakes)).collect();
     named.extend(targets::from_routes(&config.routes, &mut mistakes));
+    named.extend(targets::from_schedules(&config.schedules, &mut mistakes));
     named.extend(tasks.into_iter().map(|(kind, handler)| Named { kind, wanted: None, handler }));
     check_names(&named, &mut mistakes);
     check_states(&named, &states, &mut mistakes);
     let notifier = notify::notifier(&named, &config, notify_secret, &mut mistakes);
+    let mut registry = Registry::new();
+    schedules::register(&mut registry, schedules, &config.schedules, &named, &mut mistakes);
 
     let sources = sources::all(&config, sources, &mut mistakes);
     if sources.is_empty() && named.iter().any(|one| one.wanted.is_some()) {
@@ -64,7 +67,7 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
     }
     let (Ok(store), true) = (store, mistakes.is_empty()) else { return Err(mistakes) };
     let listen = listen.unwrap_or(config.server.listen);
-    let (registry, routes) = register(named, states, &config, notifier.clone());
+    let routes = register(&mut registry, named, states, &config, notifier.clone());
     Ok(Plan { listen, store, sources, registry, routes, notifier, config })
 }
 
@@ -120,9 +123,14 @@ fn check_states(named: &[Named], states: &States, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-fn register(named: Vec<Named>, states: States, config: &Config, notifier: Option<Notifier>) -> (Registry, Routes) {
+fn register(
+    registry: &mut Registry,
+    named: Vec<Named>,
+    states: States,
+    config: &Config,
+    notifier: Option<Notifier>,
+) -> Routes {
     let states = Arc::new(states);
-    let mut registry = Registry::new();
     let mut routes = Vec::new();
     let tells = notify::policy(config);
     if let Some(notifier) = notifier {
@@ -138,10 +146,15 @@ fn register(named: Vec<Named>, states: States, config: &Config, notifier: Option
             routes.push(Route { wanted, mode, task, tell });
         }
         let (run, states) = (handler.run, Arc::clone(&states));
-        let inserted = registry.insert(kind, policy, move |task: Run| run(TaskInput::new(task, Arc::clone(&states))));
+        let inserted = match handler.batch {
+            Some(Batch { max, run }) => registry.insert_batch(kind, policy, max, move |tasks: Vec<Run>| {
+                run(tasks.into_iter().map(|task| TaskInput::new(task, Arc::clone(&states))).collect())
+            }),
+            None => registry.insert(kind, policy, move |task: Run| run(TaskInput::new(task, Arc::clone(&states)))),
+        };
         debug_assert!(inserted.is_ok(), "names were checked");
     }
-    (registry, Routes::new(routes))
+    Routes::new(routes)
 }
 
 fn policy(handler: &Configured, mode: Mode, config: &Config) -> Policy {

@@ -12,6 +12,7 @@ use becket_tasks::{Backoff, TaskError};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use super::batch::Batch;
 use super::{Arguments, Handler, IntoResult, name};
 use crate::config::Mode;
 use crate::extract::{Requirements, TaskInput};
@@ -72,6 +73,8 @@ pub struct Configured {
     pub(crate) notify: Option<Address>,
     pub(crate) needs: Requirements,
     pub(crate) run: RunTask,
+    /// For handlers that take several tasks at once.
+    pub(crate) batch: Option<Batch>,
 }
 
 impl Configured {
@@ -110,6 +113,7 @@ impl Configured {
             notify: None,
             needs: Requirements::default(),
             run,
+            batch: None,
         }
     }
 

@@ -7,8 +7,10 @@
 //! [problems](super::problem).
 
 mod body;
+mod bulk;
 mod cancel;
 mod deliveries;
+mod detail;
 mod enqueue;
 mod events;
 mod find;
@@ -16,13 +18,16 @@ mod graph;
 mod graphs;
 mod health;
 mod openapi;
+mod operations;
 mod page;
 mod params;
 mod rejections;
+mod schedules;
 mod selection;
 mod status;
 mod tasks;
 pub(crate) mod views;
+mod watch;
 mod webhooks;
 
 use std::fmt;
@@ -44,6 +49,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::health::Probe;
+use self::operations::Book;
 use super::access::{Access, guard};
 use super::metrics::Metrics;
 use super::problem::Problem;
@@ -52,7 +58,7 @@ use crate::notify::Notifier;
 
 /// The largest body of a call, in bytes: the arguments of an enqueued task are most of it.
 const BODY_BYTES_MAX: usize = 2 * 1_024 * 1_024;
-/// How many listeners `/api/v1/events` has at the most.
+/// How many listeners `/api/v1/events` and the events of single tasks have at the most.
 const LISTENERS_MAX: usize = 64;
 
 /// What the API works on.
@@ -98,6 +104,7 @@ struct Api {
     context: ApiContext,
     probe: Probe,
     listeners: Arc<Semaphore>,
+    operations: Book,
     document: Bytes,
 }
 
@@ -120,6 +127,7 @@ pub fn router(context: ApiContext) -> Router {
     let state: Shared = Arc::new(Api {
         probe: Probe::default(),
         listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
+        operations: Book::new(context.shutdown.clone()),
         // Plain data can be written as JSON; the tests read it.
         document: document().to_json().unwrap_or_default().into(),
         context,
@@ -149,14 +157,23 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(cancel::cancel))
         .routes(routes!(graph::show))
         .routes(routes!(graphs::enqueue))
-        .routes(routes!(selection::requeue))
-        .routes(routes!(selection::purge))
+        .routes(routes!(bulk::requeue))
+        .routes(routes!(bulk::purge))
+        .routes(routes!(bulk::cancel))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::body))
         .routes(routes!(deliveries::replay))
+        .routes(routes!(bulk::replay))
+        .routes(routes!(operations::list))
+        .routes(routes!(operations::show, operations::stop))
         .routes(routes!(events::listen))
+        .routes(routes!(watch::watch))
         .routes(routes!(rejections::list))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::fire))
         .routes(routes!(status::one))
         .routes(routes!(status::list))
         .routes(routes!(health::metrics))

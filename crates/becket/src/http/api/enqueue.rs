@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use becket_tasks::{Due, EnqueueError, EnqueueOptions, TaskDetail, TaskId, Timestamp};
+use becket_tasks::order::NAME_BYTES_MAX;
+use becket_tasks::{Due, EnqueueError, EnqueueOptions, TaskDetail, TaskId, Timestamp, Unique};
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode, Uri};
 use serde::{Deserialize, Deserializer, de};
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 use super::body::Body;
 use super::tasks::gone;
 use super::views::TaskDetailView;
-use super::{Api, Shared};
+use super::{Api, Shared, detail};
 use crate::http::problem::Problem;
 use crate::notify;
 
@@ -63,13 +64,23 @@ pub(super) struct Enqueue {
     /// A URL that is told when the task has ended, whichever way; it is never shown again. Default: the handler's.
     #[schema(example = "https://example.org/done")]
     notify: Option<String>,
+    /// Of the tasks of the kind with this text, one is enough: while the latest has not ended, or has completed less than
+    /// `fresh_for` ago, it is answered and nothing is enqueued. 1 to 256 bytes.
+    #[schema(example = "octo/repo")]
+    unique: Option<String>,
+    /// How long a result is as good as new, with a unit; only together with `unique`. Default: not at all, so that only
+    /// tasks that have not ended count.
+    #[serde(default, deserialize_with = "duration")]
+    #[schema(value_type = Option<String>, example = "10m")]
+    fresh_for: Option<Duration>,
 }
 
 /// Accepts a task; answers once it is durable.
 #[utoipa::path(post, path = "/api/v1/tasks", tag = "tasks", operation_id = "enqueue_task", request_body = Enqueue,
     responses(
         (status = 202, description = "The task; `Location` leads to it.", body = TaskDetailView),
-        (status = 200, description = "The task that was accepted with this key before.", body = TaskDetailView),
+        (status = 200, description = "The task that was accepted with this key before, or that stands for this one.",
+            body = TaskDetailView),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn enqueue(
@@ -77,9 +88,13 @@ pub(super) async fn enqueue(
     uri: Uri,
     Body(enqueue): Body<Enqueue>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<TaskDetailView>), Problem> {
-    let (status, task) = accept(&api, enqueue).await.map_err(|problem| problem.at(uri.path()))?;
+    let accepted = async {
+        let (status, task) = accept(&api, enqueue).await?;
+        Ok::<_, Problem>((status, detail::of(&api, task).await?))
+    };
+    let (status, task) = accepted.await.map_err(|problem| problem.at(uri.path()))?;
     let location = format!("/api/v1/tasks/{}", task.task.id);
-    Ok((status, [(LOCATION, location)], Json(task.into())))
+    Ok((status, [(LOCATION, location)], Json(task)))
 }
 
 async fn accept(api: &Api, enqueue: Enqueue) -> Result<(StatusCode, TaskDetail), Problem> {
@@ -91,7 +106,8 @@ async fn accept(api: &Api, enqueue: Enqueue) -> Result<(StatusCode, TaskDetail),
     let inserted = client.submit(submission).await.map_err(|error| problem_of(api, error.into()))?;
     let task = client.asked_for(&inserted).await.map_err(|error| problem_of(api, error))?;
     let detail = api.store().task(task).await?.ok_or_else(gone)?;
-    Ok((if inserted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED }, detail))
+    let was_there = inserted.duplicate || inserted.reused.contains(&task);
+    Ok((if was_there { StatusCode::OK } else { StatusCode::ACCEPTED }, detail))
 }
 
 /// Why tasks were not accepted.
@@ -154,6 +170,7 @@ impl Enqueue {
             key: self.key.as_deref().map(Into::into),
             survives_parents: self.survive_parents,
             notify: self.notify.as_deref().map(Into::into),
+            unique: self.unique(),
             ..EnqueueOptions::default()
         })
     }
@@ -167,12 +184,22 @@ impl Enqueue {
                 "max_attempts: not a whole number from 1 to {MAX_ATTEMPTS_MAX}"
             )));
         }
+        if self.unique.as_ref().is_some_and(|unique| !(1..=NAME_BYTES_MAX).contains(&unique.len())) {
+            return Err(Problem::unprocessable(format!("unique: not 1 to {NAME_BYTES_MAX} bytes")));
+        }
+        if self.fresh_for.is_some() && self.unique.is_none() {
+            return Err(Problem::unprocessable("fresh_for: says how long the result of a `unique` task is fresh"));
+        }
         let is_key =
             |key: &String| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         if self.key.as_ref().is_some_and(|key| !is_key(key)) {
             return Err(Problem::unprocessable("key: not 1 to 256 visible ASCII characters"));
         }
         Ok(())
+    }
+
+    fn unique(&self) -> Option<Unique> {
+        Some(Unique { key: self.unique.as_deref()?.into(), fresh: self.fresh_for.unwrap_or_default() })
     }
 
     fn due(&self) -> Due {

@@ -193,8 +193,13 @@ pub(crate) enum TasksCommand {
         #[command(flatten)]
         page: PageArgs,
     },
-    /// Shows a task with its attempts, its steps, its progress and its result.
+    /// Shows a task with its attempts, its steps, its progress, its result, what it waits for and what waits for it.
     Show {
+        /// The task's id, or the sender's id of a delivery that has one task.
+        id: String,
+    },
+    /// Shows what a task waits for and what waits for it, as a tree.
+    Graph {
         /// The task's id, or the sender's id of a delivery that has one task.
         id: String,
     },

@@ -21,7 +21,10 @@ pub mod task;
 pub mod time;
 mod worker;
 
-pub use client::{Bulk, Change as BulkChange, Client, EnqueueError, EnqueueOptions, WaitError};
+pub use client::{
+    Bulk, Chain, Change as BulkChange, Client, Enqueue, EnqueueError, EnqueueOptions, Graph, GraphError, ParentTask,
+    WaitError,
+};
 pub use context::TaskContext;
 pub use engine::{Ended, Engine, EngineMeasures, EngineOptions, PoolSize, Running, ShutdownReport};
 pub use error::{Error, Result};

@@ -260,6 +260,9 @@ pub struct Policy {
     pub result_ttl: Duration,
     /// How many run at once and start in a time, over all processes that share the store. Default: no limits.
     pub limits: Limits,
+    /// Whether a task of the kind [`notify::KIND`](crate::client::notify::KIND) tells somebody how each of these tasks
+    /// ended; its handler knows whom. Default: no.
+    pub notify: bool,
 }
 
 impl Default for Policy {
@@ -270,6 +273,7 @@ impl Default for Policy {
             priority: 0,
             result_ttl: Duration::from_secs(24 * 3_600),
             limits: Limits::default(),
+            notify: false,
         }
     }
 }

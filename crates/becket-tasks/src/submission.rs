@@ -95,7 +95,7 @@ pub enum Parent {
     /// A task that is in the store already.
     Task(TaskId),
     /// A task of the same call: the `task`-th of its `submission`-th submission, both counted from 0. It must come before
-    /// the task that waits for it.
+    /// the task that waits for it. Tasks that are [appended](crate::Store::append) count as submission 0.
     Submitted {
         /// Which submission.
         submission: usize,

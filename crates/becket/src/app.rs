@@ -5,6 +5,7 @@
 
 mod cron;
 mod error;
+mod notify;
 mod plan;
 mod replay;
 mod running;
@@ -61,6 +62,7 @@ pub struct App {
     sources: Vec<Source>,
     handlers: Vec<Registration>,
     tasks: Vec<(String, Configured)>,
+    notify_secret: Option<SecretString>,
     schedules: Vec<Given>,
     states: States,
     mistakes: Vec<Mistake>,
@@ -122,6 +124,12 @@ impl App {
     /// [`schedule`](Self::schedule).
     pub fn task<M>(mut self, kind: impl Into<String>, handler: impl IntoHandler<M>) -> Self {
         self.tasks.push((kind.into(), handler.into_handler()));
+        self
+    }
+
+    /// Signs completion webhooks with this secret (`whsec_` and base64 of 24 to 64 bytes), instead of `notify.secret`.
+    pub fn notify_secret(mut self, secret: impl Into<SecretString>) -> Self {
+        self.notify_secret = Some(secret.into());
         self
     }
 

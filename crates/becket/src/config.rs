@@ -76,6 +76,8 @@ pub struct Config {
     pub schedules: Vec<Schedule>,
     /// The GitHub App's identity, where one is configured.
     pub github_app: Option<GithubApp>,
+    /// Completion webhooks.
+    pub notify: Notify,
     /// What is logged.
     pub log: Log,
 }
@@ -264,6 +266,8 @@ pub struct Route {
     pub backoff: Backoff,
     /// Higher runs first among tasks that are due.
     pub priority: i8,
+    /// The URL that is told how its tasks ended; `http` or `https`. It often holds a token.
+    pub notify: Option<SecretString>,
 }
 
 /// What a route does with a delivery.
@@ -351,6 +355,20 @@ pub struct GithubApp {
     pub id: u64,
     /// The private key: PEM text, with real line ends.
     pub private_key: SecretString,
+}
+
+/// `[notify]`: completion webhooks, which tell how tasks ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Notify {
+    /// Signs them, as Standard Webhooks: `whsec_` and base64. `None`: there are none.
+    pub secret: Option<SecretString>,
+    /// Whether their URLs may lead to private, loopback or link-local addresses.
+    pub allow_private: bool,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// Attempts after the first.
+    pub retries: u32,
 }
 
 /// `[log]`: what is written to the standard error stream.

@@ -107,6 +107,7 @@ macro_rules! store_conformance {
                 pausing_one_thing_leaves_the_others_alone,
             },
             families::{
+                appended_task_can_wait_for_one_of_the_same_call,
                 child_is_queued_when_all_its_parents_have_completed,
                 child_is_not_due_before_its_time,
                 child_waits_while_its_parent_is_under_way,

@@ -5,9 +5,11 @@
 mod batch;
 mod client;
 mod dispatch;
+mod families;
 mod inline;
 mod isolation;
 mod lease;
+mod notify;
 mod outage;
 mod pool;
 mod progress;

@@ -74,7 +74,7 @@ async fn not_found(uri: Uri) -> Problem {
 }
 
 async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
-    let Plan { config, store, sources, registry, routes, .. } = plan;
+    let Plan { config, store, sources, registry, routes, notifier, .. } = plan;
     let opened = store.open().await?;
     let kinds = registry.kinds();
     let scheduled = registry.schedules().filter_map(|schedule| {
@@ -97,6 +97,7 @@ async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
         admin_token: config.admin.token.clone(),
         metrics: Arc::clone(&metrics),
         rejections: Arc::clone(&rejections),
+        notifier,
         shutdown: stopping.clone(),
     };
     // The largest body must be able to pass alone.

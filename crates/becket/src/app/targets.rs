@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use becket_tasks::Backoff;
+use becket_tasks::client::Address;
 use reqwest::Url;
+use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use super::Mistake;
@@ -28,6 +30,7 @@ pub(super) fn from_routes(routes: &[Route], mistakes: &mut Vec<Mistake>) -> Vec<
                 let handler = Configured {
                     mode: Some(route.mode),
                     priority: route.priority,
+                    notify: route.notify.as_ref().map(|url| Address::new(url.expose_secret())),
                     ..configured(target, route.timeout, route.retries, &route.backoff)
                 };
                 named.push(Named { kind, wanted: Some(wanted), handler });

@@ -183,6 +183,7 @@ pub(super) fn read(mut root: Section<'_>) -> Option<Config> {
     let retention = sections::retention(root.section("retention"));
     let admin = sections::admin(root.section("admin"));
     let handlers = sections::handlers(root.section("handlers"));
+    let notify = sections::notify(root.section("notify"));
     let log = sections::log(root.section("log"));
     let names = root.names("sources");
     let sources = sources::read_all(&mut root);
@@ -202,6 +203,7 @@ pub(super) fn read(mut root: Section<'_>) -> Option<Config> {
         routes,
         schedules,
         github_app,
+        notify: notify?,
         log: log?,
     })
 }

@@ -37,9 +37,11 @@ fn read(
     let mode = section.or("mode", (Mode::Background, Mode::Background), values::mode);
     let retry = Retry::read(&mut section, defaults);
     let priority = priority(&mut section);
+    let notify = section.optional_as("notify", url, |_, url| masked(url)).map(|url| String::from(url).into());
     section.finish();
     let Retry { timeout, retries, backoff } = retry?;
-    Some(Route { name, on: on?, source, to: to?, mode: mode?, timeout, retries, backoff, priority: priority? })
+    let (on, to, mode, priority) = (on?, to?, mode?, priority?);
+    Some(Route { name, on, source, to, mode, timeout, retries, backoff, priority, notify })
 }
 
 pub(super) fn priority(section: &mut Section<'_>) -> Option<i8> {

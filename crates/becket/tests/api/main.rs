@@ -7,6 +7,7 @@ mod bulk;
 mod deliveries;
 mod enqueue;
 mod events;
+mod graph;
 mod health;
 mod reference;
 mod schedules;

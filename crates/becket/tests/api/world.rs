@@ -87,6 +87,7 @@ impl World {
             admin_token: token,
             metrics,
             rejections: Arc::clone(&rejections),
+            notifier: None,
             shutdown: shutdown.clone(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

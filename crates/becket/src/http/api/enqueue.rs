@@ -1,4 +1,4 @@
-//! Enqueueing a task by hand.
+//! Enqueueing a task by hand. What can be said of a task here can be said of each task of a [graph](super::graphs).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use becket_tasks::order::NAME_BYTES_MAX;
-use becket_tasks::{Due, NewTask, Submission, TaskDetail, Timestamp, Unique};
-use bytes::Bytes;
+use becket_tasks::{Due, EnqueueError, EnqueueOptions, TaskDetail, TaskId, Timestamp, Unique};
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode, Uri};
 use serde::{Deserialize, Deserializer, de};
@@ -19,9 +18,8 @@ use super::tasks::gone;
 use super::views::TaskDetailView;
 use super::{Api, Shared, detail};
 use crate::http::problem::Problem;
+use crate::notify;
 
-/// The source of what is enqueued by hand.
-const SOURCE: &str = "api";
 /// The longest key, in bytes; as long as a sender's id may be.
 const KEY_BYTES_MAX: usize = 256;
 /// As many as a route's `retries` allow.
@@ -54,6 +52,18 @@ pub(super) struct Enqueue {
     /// A second task with the same key is not accepted; the first one is answered. 1 to 256 visible ASCII characters.
     #[schema(example = "nightly-2026-11-22")]
     key: Option<String>,
+    /// The ids of tasks that must have ended before it runs; in a graph, their names. At most 1000.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["0NGK5H8Q0G000"]))]
+    after: Vec<String>,
+    /// Whether it runs also after tasks that failed or were cancelled. Otherwise it is cancelled with the first that
+    /// does.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    survive_parents: bool,
+    /// A URL that is told when the task has ended, whichever way; it is never shown again. Default: the handler's.
+    #[schema(example = "https://example.org/done")]
+    notify: Option<String>,
     /// Of the tasks of the kind with this text, one is enough: while the latest has not ended, or has completed less than
     /// `fresh_for` ago, it is answered and nothing is enqueued. 1 to 256 bytes.
     #[schema(example = "octo/repo")]
@@ -88,41 +98,80 @@ pub(super) async fn enqueue(
 }
 
 async fn accept(api: &Api, enqueue: Enqueue) -> Result<(StatusCode, TaskDetail), Problem> {
-    let planned =
-        api.client().new_task(&enqueue.kind).ok_or_else(|| unknown_kind(&enqueue.kind, &api.context.kinds))?;
-    let result_ttl = api.client().policy(&enqueue.kind).map(|policy| policy.result_ttl).unwrap_or_default();
-    let inserted = api.client().submit(enqueue.into_submission(planned, result_ttl)?).await?;
-    let pruned = || Problem::conflict("a task with this key was accepted before, and is not kept any more");
-    let task = *inserted.tasks.first().ok_or_else(pruned)?;
+    let parsed = enqueue.after.iter().map(|id| id.parse::<TaskId>().map_err(|_| not_an_id(id)));
+    let after = parsed.collect::<Result<Vec<TaskId>, Problem>>()?;
+    let options = EnqueueOptions { after, ..enqueue.options(api)? };
+    let client = api.client();
+    let submission = client.plan(&enqueue.kind, enqueue.args(), options).map_err(|error| problem_of(api, error))?;
+    let inserted = client.submit(submission).await.map_err(|error| problem_of(api, error.into()))?;
+    let task = client.asked_for(&inserted).await.map_err(|error| problem_of(api, error))?;
     let detail = api.store().task(task).await?.ok_or_else(gone)?;
-    Ok((if inserted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED }, detail))
+    let was_there = inserted.duplicate || inserted.reused.contains(&task);
+    Ok((if was_there { StatusCode::OK } else { StatusCode::ACCEPTED }, detail))
+}
+
+/// Why tasks were not accepted.
+pub(super) fn problem_of(api: &Api, error: EnqueueError) -> Problem {
+    match error {
+        EnqueueError::UnknownKind(kind) => unknown_kind(&kind, &api.context.kinds),
+        EnqueueError::Gone(_) => {
+            Problem::conflict("a task with this key was accepted before, and is not kept any more")
+        }
+        EnqueueError::Store(becket_tasks::Error::Invalid(detail)) => Problem::unprocessable(format!("after: {detail}")),
+        EnqueueError::Store(error) => error.into(),
+        error => Problem::unprocessable(error.to_string()),
+    }
+}
+
+fn not_an_id(text: &str) -> Problem {
+    let shown: String = text.chars().take(100).collect();
+    Problem::unprocessable(format!("after: `{shown}` is not a task's id"))
 }
 
 fn unknown_kind(kind: &str, kinds: &[Arc<str>]) -> Problem {
+    let kinds: Vec<&str> = kinds.iter().map(|kind| &**kind).filter(|kind| !notify::is_reserved(kind)).collect();
     let known = if kinds.is_empty() { "there are none".to_owned() } else { format!("there are {}", kinds.join(", ")) };
     let shown: String = kind.chars().take(100).collect();
     Problem::unprocessable(format!("kind: no handler is registered for `{shown}`; {known}"))
 }
 
 impl Enqueue {
-    fn into_submission(self, planned: NewTask, result_ttl: Duration) -> Result<Submission, Problem> {
+    pub(super) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    pub(super) fn args(&self) -> &RawValue {
+        self.args.as_deref().unwrap_or(RawValue::NULL)
+    }
+
+    /// What it waits for, as it was written.
+    pub(super) fn after(&self) -> &[String] {
+        &self.after
+    }
+
+    /// What was asked for, if it can be had, but for what it waits for.
+    pub(super) fn options(&self, api: &Api) -> Result<EnqueueOptions, Problem> {
+        if notify::is_reserved(&self.kind) {
+            return Err(unknown_kind(&self.kind, &api.context.kinds));
+        }
         self.check()?;
-        let task = NewTask {
-            priority: self.priority.unwrap_or(planned.priority),
-            max_attempts: self.max_attempts.unwrap_or(planned.max_attempts),
+        if let Some(url) = &self.notify {
+            let Some(notifier) = &api.context.notifier else {
+                return Err(Problem::unprocessable(
+                    "notify: this server has no secret to sign with; set notify.secret",
+                ));
+            };
+            notifier.target(url).map_err(|error| Problem::unprocessable(format!("notify: {error}")))?;
+        }
+        Ok(EnqueueOptions {
+            priority: self.priority,
             due: self.due(),
-            unique: self.unique(result_ttl),
-            ..planned
-        };
-        let args = self.args.unwrap_or_else(|| RawValue::NULL.to_owned());
-        Ok(Submission {
-            source: SOURCE.into(),
-            event: Arc::clone(&task.kind),
-            action: None,
-            key: self.key.map(Into::into),
-            meta: Bytes::new(),
-            payload: Bytes::copy_from_slice(args.get().as_bytes()),
-            tasks: vec![task],
+            max_attempts: self.max_attempts,
+            key: self.key.as_deref().map(Into::into),
+            survives_parents: self.survive_parents,
+            notify: self.notify.as_deref().map(Into::into),
+            unique: self.unique(),
+            ..EnqueueOptions::default()
         })
     }
 
@@ -149,9 +198,8 @@ impl Enqueue {
         Ok(())
     }
 
-    fn unique(&self, result_ttl: Duration) -> Option<Unique> {
-        let fresh = self.fresh_for.unwrap_or_default().min(result_ttl);
-        Some(Unique { key: self.unique.as_deref()?.into(), fresh })
+    fn unique(&self) -> Option<Unique> {
+        Some(Unique { key: self.unique.as_deref()?.into(), fresh: self.fresh_for.unwrap_or_default() })
     }
 
     fn due(&self) -> Due {

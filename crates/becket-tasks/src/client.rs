@@ -3,6 +3,7 @@
 //! A [`Client`] is a thin hand over a [`Store`]: it adds types, the policies of the registry, and loops over pages. It
 //! needs no running engine, so a program that only submits work can hold one too.
 
+mod places;
 mod wait;
 
 use std::collections::HashMap;
@@ -15,8 +16,9 @@ use serde::Serialize;
 pub use self::wait::WaitError;
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
+use crate::order::Lane;
 use crate::query::{Listed, Page, TaskFilter};
-use crate::registry::{Policy, Registry};
+use crate::registry::{PayloadJson, Policy, Registry};
 use crate::store::Store;
 use crate::submission::{Due, Inserted, NewTask, Submission};
 use crate::task::{Task, TaskDetail};
@@ -31,6 +33,7 @@ const SLICE: usize = 500;
 pub struct Client {
     store: Arc<dyn Store>,
     policies: Arc<HashMap<Arc<str>, Policy>>,
+    payload_json: PayloadJson,
 }
 
 /// What may differ from the kind's [`Policy`] for one task.
@@ -46,11 +49,26 @@ pub struct EnqueueOptions {
     pub key: Option<Arc<str>>,
     /// Who asks. Default: `api`.
     pub source: Arc<str>,
+    /// Its place in a lane; `None` takes the policy's.
+    pub lane: Option<Lane>,
+    /// Whose task it is; `None` takes the policy's.
+    pub tenant: Option<Arc<str>>,
+    /// What its kind's limits by key count it under; `None` takes the policy's.
+    pub limit_key: Option<Arc<str>>,
 }
 
 impl Default for EnqueueOptions {
     fn default() -> Self {
-        Self { priority: None, due: Due::Now, max_attempts: None, key: None, source: SOURCE.into() }
+        Self {
+            priority: None,
+            due: Due::Now,
+            max_attempts: None,
+            key: None,
+            source: SOURCE.into(),
+            lane: None,
+            tenant: None,
+            limit_key: None,
+        }
     }
 }
 
@@ -76,7 +94,7 @@ impl Client {
     /// A client of `store` that knows the kinds and policies of `registry`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, registry: &Registry) -> Self {
-        Self { store, policies: Arc::new(registry.policies()) }
+        Self { store, policies: Arc::new(registry.policies()), payload_json: registry.payload_json() }
     }
 
     /// The store.
@@ -97,20 +115,36 @@ impl Client {
         self.policies.get_key_value(kind).map(|(kind, policy)| policy.new_task(Arc::clone(kind)))
     }
 
-    /// Accepts one submission; answers once it is durable.
+    /// Accepts one submission; answers once it is durable. A task that is given no lane, tenant or limit's key gets what
+    /// its kind's [`Policy`] says.
     ///
     /// # Errors
     /// As [`Store::insert`]; nothing was accepted.
-    pub async fn submit(&self, submission: Submission) -> Result<Inserted> {
+    pub async fn submit(&self, mut submission: Submission) -> Result<Inserted> {
+        self.place(&mut submission);
         self.store.insert(vec![submission]).await?.pop().ok_or_else(no_answer)
     }
 
-    /// Accepts submissions in one call, each wholly or not at all; answers in the order given.
+    /// Accepts submissions in one call, each wholly or not at all, as [`submit`](Self::submit) does; answers in the order
+    /// given.
     ///
     /// # Errors
     /// As [`Store::insert`]; nothing was accepted.
-    pub async fn submit_all(&self, submissions: Vec<Submission>) -> Result<Vec<Inserted>> {
+    pub async fn submit_all(&self, mut submissions: Vec<Submission>) -> Result<Vec<Inserted>> {
+        submissions.iter_mut().for_each(|submission| self.place(submission));
         self.store.insert(submissions).await
+    }
+
+    /// Adds tasks to a submission that is there already; `None` if it is not. As with [`submit`](Self::submit), their
+    /// policies say what they belong to.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; nothing was accepted.
+    pub async fn append(&self, submission: SubmissionId, mut tasks: Vec<NewTask>) -> Result<Option<Inserted>> {
+        if !self.place_appended(submission, &mut tasks).await? {
+            return Ok(None);
+        }
+        self.store.append(submission, tasks).await
     }
 
     /// Submits one task of `kind` with JSON `arguments`, as its policy says.
@@ -149,6 +183,9 @@ impl Client {
             priority: options.priority.unwrap_or(planned.priority),
             max_attempts: options.max_attempts.unwrap_or(planned.max_attempts),
             due: options.due,
+            lane: options.lane,
+            tenant: options.tenant,
+            limit_key: options.limit_key,
             ..planned
         };
         Ok(Submission {

@@ -7,6 +7,7 @@ pub mod error;
 pub mod events;
 pub mod id;
 pub mod measure;
+pub mod naming;
 pub mod order;
 pub mod query;
 pub mod registry;
@@ -24,8 +25,9 @@ pub use engine::{Ended, Engine, EngineMeasures, EngineOptions, Running, Shutdown
 pub use error::{Error, Result};
 pub use events::{Events, Notice, Subscription, Transition};
 pub use id::{SubmissionId, TaskId};
+pub use naming::{IntoNaming, Naming, Subject, TemplateError};
 pub use order::{Debounce, Lane, Latest, Limits, OnRetry, Rate, Rules, Scope};
-pub use registry::{DuplicateKind, Handler, Policy, Registry, Run};
+pub use registry::{DuplicateKind, Handler, LanePolicy, PayloadJson, Policy, Registry, Run};
 pub use retry::{Backoff, RetryPolicy, TaskError};
 pub use state::State;
 pub use store::Store;

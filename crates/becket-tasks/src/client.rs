@@ -122,6 +122,11 @@ impl Client {
     /// As [`Store::insert`]; nothing was accepted.
     pub async fn submit(&self, mut submission: Submission) -> Result<Inserted> {
         self.place(&mut submission);
+        self.submit_placed(submission).await
+    }
+
+    /// Accepts one submission whose tasks have been placed.
+    pub(crate) async fn submit_placed(&self, submission: Submission) -> Result<Inserted> {
         self.store.insert(vec![submission]).await?.pop().ok_or_else(no_answer)
     }
 

@@ -203,7 +203,7 @@ impl Subject {
         &self.payload.json
     }
 
-    /// The payload, parsed when it is first asked for; `null` when it is no JSON. Takes ten times as long as a template.
+    /// The payload, parsed when it is first asked for; `null` when it is no JSON. Takes five times as long as a template.
     #[must_use]
     pub fn payload(&self) -> &Value {
         self.payload.parsed.get_or_init(|| serde_json::from_slice(&self.payload.json).unwrap_or_default())

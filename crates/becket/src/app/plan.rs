@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use becket_tasks::{Backoff, Policy, Registry, RetryPolicy, Run};
 
+use super::order::{Ordered, ordered};
 use super::store::StoreChoice;
 use super::{App, Mistake, Registration, sources, targets};
 use crate::config::{Config, Mode};
 use crate::extract::{States, TaskInput};
 use crate::handler::Configured;
 use crate::http::ingest::Received;
+use crate::http::kept;
 use crate::route::Pattern;
 use crate::route::routes::{Route, Routes};
 use crate::route::table::Wanted;
@@ -53,6 +55,7 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
     named.extend(tasks.into_iter().map(|(kind, handler)| Named { kind, wanted: None, handler }));
     check_names(&named, &mut mistakes);
     check_states(&named, &states, &mut mistakes);
+    let ordered = named.iter().map(|one| ordered(one, &mut mistakes)).collect();
 
     let sources = sources::all(&config, sources, &mut mistakes);
     if sources.is_empty() && named.iter().any(|one| one.wanted.is_some()) {
@@ -61,7 +64,7 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
     }
     let (Ok(store), true) = (store, mistakes.is_empty()) else { return Err(mistakes) };
     let listen = listen.unwrap_or(config.server.listen);
-    let (registry, routes) = register(named, states, &config);
+    let (registry, routes) = register(named, ordered, states, &config);
     Ok(Plan { listen, store, sources, registry, routes, config })
 }
 
@@ -113,14 +116,15 @@ fn check_states(named: &[Named], states: &States, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-fn register(named: Vec<Named>, states: States, config: &Config) -> (Registry, Routes) {
+fn register(named: Vec<Named>, ordered: Vec<Ordered>, states: States, config: &Config) -> (Registry, Routes) {
     let states = Arc::new(states);
     let mut registry = Registry::new();
+    registry.read_payloads_with(|meta, payload| kept::json(meta, payload).unwrap_or_default());
     let mut routes = Vec::new();
-    for Named { kind, wanted, handler } in named {
+    for (Named { kind, wanted, handler }, ordered) in named.into_iter().zip(ordered) {
         let kind: Arc<str> = kind.into();
         let mode = handler.mode.unwrap_or(config.handlers.mode);
-        let policy = policy(&handler, if wanted.is_some() { mode } else { Mode::Background }, config);
+        let policy = policy(&handler, ordered, if wanted.is_some() { mode } else { Mode::Background }, config);
         if let Some(wanted) = wanted {
             routes.push(Route { wanted, mode, task: policy.new_task(Arc::clone(&kind)) });
         }
@@ -131,7 +135,7 @@ fn register(named: Vec<Named>, states: States, config: &Config) -> (Registry, Ro
     (registry, Routes::new(routes))
 }
 
-fn policy(handler: &Configured, mode: Mode, config: &Config) -> Policy {
+fn policy(handler: &Configured, ordered: Ordered, mode: Mode, config: &Config) -> Policy {
     let retries = handler.retries.unwrap_or(match mode {
         Mode::Inline => 0,
         Mode::Background => config.tasks.retries,
@@ -143,6 +147,9 @@ fn policy(handler: &Configured, mode: Mode, config: &Config) -> Policy {
         retry: RetryPolicy { max_attempts: retries.saturating_add(1), backoff },
         priority: handler.priority,
         result_ttl: config.tasks.result_ttl,
-        ..Policy::default()
+        limits: ordered.limits,
+        lane: ordered.lane,
+        tenant: ordered.tenant,
+        limit_key: ordered.limit_key,
     }
 }

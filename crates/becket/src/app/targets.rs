@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use becket_tasks::Backoff;
+use becket_tasks::{Backoff, Naming, OnRetry};
 use reqwest::Url;
 use sha2::{Digest as _, Sha256};
 
 use super::Mistake;
 use super::plan::Named;
 use crate::config::{self, Route, Target};
-use crate::handler::{Configured, RunTask};
+use crate::handler::{Configured, Order, RunTask};
 use crate::route::table::Wanted;
 use crate::route::{Pattern, PatternError};
 use crate::target;
@@ -84,7 +84,21 @@ fn configured(route: &Route, run: RunTask) -> Configured {
         retries: Some(route.retries),
         backoff: Some(backoff),
         priority: route.priority,
+        order: order(&route.order),
         ..Configured::erased(run)
+    }
+}
+
+fn order(order: &config::Order) -> Order {
+    let naming = |template: &Option<String>| template.as_deref().map(Naming::template);
+    Order {
+        lane: naming(&order.lane),
+        passes: order.on_retry == OnRetry::Pass,
+        latest: order.latest,
+        debounce: order.debounce,
+        tenant: naming(&order.tenant),
+        limit_key: naming(&order.limit_key),
+        limits: order.limits,
     }
 }
 

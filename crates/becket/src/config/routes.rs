@@ -12,7 +12,7 @@ use super::read::Section;
 use super::sections::delay_above_maximum;
 use super::suggest::nearest;
 use super::values::{self, Parsed};
-use super::{Backoff, Mode, Route, Target, Tasks, secrets};
+use super::{Backoff, Mode, Route, Target, Tasks, order, secrets};
 
 /// Reads all routes. `sources` are the names that exist; `defaults` is `None` when `[tasks]` itself has errors.
 pub(super) fn read_all(root: &mut Section<'_>, sources: &BTreeSet<String>, defaults: Option<&Tasks>) -> Vec<Route> {
@@ -37,9 +37,21 @@ fn read(
     let mode = section.or("mode", (Mode::Background, Mode::Background), values::mode);
     let retry = Retry::read(&mut section, defaults);
     let priority = section.or("priority", (0, 0), |v| values::integer(v, -128..=127));
+    let order = order::read(&mut section);
     section.finish();
     let Retry { timeout, retries, backoff } = retry?;
-    Some(Route { name, on: on?, source, to: to?, mode: mode?, timeout, retries, backoff, priority: priority? })
+    Some(Route {
+        name,
+        on: on?,
+        source,
+        to: to?,
+        mode: mode?,
+        timeout,
+        retries,
+        backoff,
+        priority: priority?,
+        order: order?,
+    })
 }
 
 fn patterns(section: &mut Section<'_>) -> Option<Vec<String>> {

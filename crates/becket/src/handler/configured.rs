@@ -11,7 +11,7 @@ use becket_tasks::{Backoff, TaskError};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use super::{Arguments, Handler, IntoResult, name};
+use super::{Arguments, Handler, IntoResult, Order, name};
 use crate::config::Mode;
 use crate::extract::{Requirements, TaskInput};
 
@@ -68,6 +68,7 @@ pub struct Configured {
     pub(crate) retries: Option<u32>,
     pub(crate) backoff: Option<Backoff>,
     pub(crate) priority: i8,
+    pub(crate) order: Order,
     pub(crate) needs: Requirements,
     pub(crate) run: RunTask,
 }
@@ -105,6 +106,7 @@ impl Configured {
             retries: None,
             backoff: None,
             priority: 0,
+            order: Order::default(),
             needs: Requirements::default(),
             run,
         }
@@ -152,6 +154,7 @@ impl fmt::Debug for Configured {
             .field("retries", &self.retries)
             .field("backoff", &self.backoff)
             .field("priority", &self.priority)
+            .field("order", &self.order)
             .finish_non_exhaustive()
     }
 }

@@ -16,6 +16,7 @@ mod health;
 mod openapi;
 mod page;
 mod params;
+mod pauses;
 mod rejections;
 mod selection;
 mod status;
@@ -61,6 +62,8 @@ pub struct ApiContext {
     pub engine: Engine,
     /// The kinds that have a handler, for the error that names them.
     pub kinds: Arc<[Arc<str>]>,
+    /// The sources that deliveries come from.
+    pub sources: Arc<[Arc<str>]>,
     /// Routes a delivery again.
     pub replay: Arc<dyn Replay>,
     /// Opens `/api` and `/metrics`; without one only programs on this machine may call.
@@ -144,6 +147,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(cancel::cancel))
         .routes(routes!(selection::requeue))
         .routes(routes!(selection::purge))
+        .routes(routes!(pauses::list))
+        .routes(routes!(pauses::pause, pauses::resume))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::body))

@@ -7,6 +7,7 @@ mod deliveries;
 mod enqueue;
 mod events;
 mod health;
+mod pauses;
 mod reference;
 mod status;
 mod tasks;

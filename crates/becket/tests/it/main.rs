@@ -9,6 +9,7 @@ mod isolation;
 mod limits;
 mod mounting;
 mod operators;
+mod order;
 mod refusals;
 mod routes;
 mod shutdown;

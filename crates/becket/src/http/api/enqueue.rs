@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use becket_tasks::{Due, NewTask, Submission, TaskDetail, Timestamp};
+use becket_tasks::order::NAME_BYTES_MAX;
+use becket_tasks::{Due, Lane, LanePolicy, NewTask, Submission, TaskDetail, Timestamp};
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode, Uri};
@@ -53,6 +54,13 @@ pub(super) struct Enqueue {
     /// A second task with the same key is not accepted; the first one is answered. 1 to 256 visible ASCII characters.
     #[schema(example = "nightly-2026-11-22")]
     key: Option<String>,
+    /// Its lane: of the tasks in one, at most one runs at a time. 1 to 256 bytes. Default: the handler's.
+    #[schema(example = "octo/repo")]
+    lane: Option<String>,
+    /// Whose task it is. 1 to 256 bytes. Default: the handler's.
+    tenant: Option<String>,
+    /// What the handler's limits by key count it under. 1 to 256 bytes. Default: the handler's.
+    limit_key: Option<String>,
 }
 
 /// Accepts a task; answers once it is durable.
@@ -75,7 +83,8 @@ pub(super) async fn enqueue(
 async fn accept(api: &Api, enqueue: Enqueue) -> Result<(StatusCode, TaskDetail), Problem> {
     let planned =
         api.client().new_task(&enqueue.kind).ok_or_else(|| unknown_kind(&enqueue.kind, &api.context.kinds))?;
-    let inserted = api.client().submit(enqueue.into_submission(planned)?).await?;
+    let in_lane = api.client().policy(&enqueue.kind).and_then(|policy| policy.lane.as_ref());
+    let inserted = api.client().submit(enqueue.into_submission(planned, in_lane)?).await?;
     let pruned = || Problem::conflict("a task with this key was accepted before, and is not kept any more");
     let task = *inserted.tasks.first().ok_or_else(pruned)?;
     let detail = api.store().task(task).await?.ok_or_else(gone)?;
@@ -89,12 +98,18 @@ fn unknown_kind(kind: &str, kinds: &[Arc<str>]) -> Problem {
 }
 
 impl Enqueue {
-    fn into_submission(self, planned: NewTask) -> Result<Submission, Problem> {
+    /// The handler says how its tasks are in a lane, whatever the lane's name.
+    fn into_submission(self, planned: NewTask, in_lane: Option<&LanePolicy>) -> Result<Submission, Problem> {
         self.check()?;
         let task = NewTask {
             priority: self.priority.unwrap_or(planned.priority),
             max_attempts: self.max_attempts.unwrap_or(planned.max_attempts),
             due: self.due(),
+            lane: self
+                .lane
+                .map(|name| in_lane.map_or_else(|| Lane::new(&*name), |policy| policy.lane(name.as_str().into()))),
+            tenant: self.tenant.map(Into::into),
+            limit_key: self.limit_key.map(Into::into),
             ..planned
         };
         let args = self.args.unwrap_or_else(|| RawValue::NULL.to_owned());
@@ -122,6 +137,11 @@ impl Enqueue {
             |key: &String| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         if self.key.as_ref().is_some_and(|key| !is_key(key)) {
             return Err(Problem::unprocessable("key: not 1 to 256 visible ASCII characters"));
+        }
+        for (field, name) in [("lane", &self.lane), ("tenant", &self.tenant), ("limit_key", &self.limit_key)] {
+            if name.as_ref().is_some_and(|name| !(1..=NAME_BYTES_MAX).contains(&name.len())) {
+                return Err(Problem::unprocessable(format!("{field}: not 1 to {NAME_BYTES_MAX} bytes long")));
+            }
         }
         Ok(())
     }

@@ -120,11 +120,13 @@ async fn snapshot(api: &Api) -> Snapshot {
     let (store, engine) = (api.store(), api.context.engine.measures());
     // Without the store the other numbers are still worth having, most of all then.
     let counts = timeout(STORE_TIMEOUT, store.counts()).await.ok().and_then(Result::ok);
+    let paused = timeout(STORE_TIMEOUT, store.paused()).await.ok().and_then(Result::ok).unwrap_or_default();
     let oldest_due = counts.as_ref().and_then(|counts| counts.oldest_due);
     let description = store.description();
     Snapshot {
         oldest_due_age: oldest_due.map(|due| store.clock().now().since(due)),
         counts,
+        paused,
         store: Some((description.kind, description.durability.as_str())),
         commit_size: Some(store.measures().size.snapshot()),
         commit_seconds: Some(store.measures().seconds.snapshot()),

@@ -34,6 +34,10 @@ pub(super) struct Selection {
     action: Option<String>,
     /// Of this kind.
     kind: Option<String>,
+    /// In this lane.
+    lane: Option<String>,
+    /// Of this tenant.
+    tenant: Option<String>,
     /// Accepted at this time or later.
     #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
@@ -98,7 +102,7 @@ impl Selection {
     fn filter(self, allowed: impl Fn(TaskState) -> bool, rule: &str) -> Result<TaskFilter, Problem> {
         if self.is_empty() && !self.all {
             return Err(Problem::unprocessable(
-                "give at least one condition (state, source, event, action, kind, since, until), or \"all\": true",
+                "give at least one condition (state, source, event, action, kind, lane, tenant, since, until), or \"all\": true",
             ));
         }
         let states = self.state.filter(|states| !states.is_empty()).unwrap_or_else(|| vec![TaskState::Failed]);
@@ -112,13 +116,15 @@ impl Selection {
             action: action.map(Into::into),
             source: self.source.map(Into::into),
             kind: self.kind.map(Into::into),
+            lane: self.lane.map(Into::into),
+            tenant: self.tenant.map(Into::into),
             since: self.since,
             until: self.until,
         })
     }
 
     fn is_empty(&self) -> bool {
-        let texts = [&self.source, &self.event, &self.action, &self.kind];
+        let texts = [&self.source, &self.event, &self.action, &self.kind, &self.lane, &self.tenant];
         let times = [self.since, self.until];
         self.state.as_ref().is_none_or(Vec::is_empty)
             && texts.iter().all(|text| text.is_none())

@@ -9,6 +9,15 @@ pub mod http;
 pub mod route;
 pub mod target;
 
+/// The examples in the guides, built as tests of the documentation.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../docs/guides/lanes.md")]
+    struct Lanes;
+    #[doc = include_str!("../../../docs/guides/fairness.md")]
+    struct Fairness;
+}
+
 pub use app::{App, IntoStore, Mistake, Mounted, Running, StartError};
 pub use becket_tasks::{Backoff, Client, IntoNaming, Naming, Subject, TaskContext, TaskError, TaskId};
 pub use becket_webhooks::{Secrets, Source};

@@ -45,7 +45,7 @@ impl Client {
 
     /// What must be known of a submission to place these tasks; `None`: they are placed already.
     fn need(&self, tasks: &[NewTask]) -> Option<Need> {
-        tasks.iter().flat_map(|task| self.missing(task)).map(|naming| Need::of(naming)).max()
+        tasks.iter().flat_map(|task| self.missing(task)).map(Need::of).max()
     }
 
     /// The namings that are to give a task what it was not given.

@@ -1,9 +1,11 @@
 //! What a task belongs to, as its kind's policy says: lanes, tenants and keys made from what is submitted.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use becket_tasks::{
-    EnqueueOptions, Lane, LanePolicy, Latest, Limits, Naming, NewTask, OnRetry, Policy, State, Submission, TaskId,
+    Debounce, EnqueueOptions, Lane, LanePolicy, Latest, Limits, Naming, NewTask, OnRetry, Policy, State, Submission,
+    TaskId,
 };
 use bytes::Bytes;
 use serde_json::json;
@@ -138,5 +140,16 @@ async fn task_that_has_to_wait_is_queued_although_it_was_to_begin_here() {
     }
     let (begun, behind) = ((1, State::Running), (0, State::Queued));
     assert_eq!(states, [begun, behind, begun, begun]);
-    live.engine.shutdown(std::time::Duration::ZERO).await;
+    live.engine.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn debounced_task_waits_for_quiet_although_it_was_to_begin_here() {
+    let debounce = Some(Debounce { quiet: Duration::from_secs(10), max: Duration::from_secs(60) });
+    let lane = LanePolicy { debounce, ..LanePolicy::new(Naming::template("all").unwrap()) };
+    let live = still(Policy { lane: Some(lane), ..Policy::default() }).start().await;
+    let (inserted, running) = live.engine.run_here(submission("a", &["named"])).await.unwrap();
+    assert!(running.is_empty());
+    let standing = live.detail(inserted.tasks[0]).await.task.standing;
+    assert_eq!((standing.state, standing.run_at), (State::Queued, live.clock.now().after(Duration::from_secs(10))));
 }

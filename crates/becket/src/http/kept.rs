@@ -57,15 +57,19 @@ mod tests {
     fn form_is_read_as_the_json_in_it() {
         let form = encode(&[("content-type", "Application/X-WWW-Form-URLencoded; charset=utf-8")]);
         let plain = encode(&[("content-type", "application/json")]);
-        let table: [(&[u8], &'static [u8], Option<&[u8]>); 5] = [
-            (&form, b"payload=%7B%22a%22%3A+1%7D", Some(br#"{"a": 1}"#)),
-            (&form, b"other=1", None),
-            (&form, b"{}", Some(b"{}")),
-            (&form, b"", Some(b"")),
-            (&plain, b"payload=%7B%7D", Some(b"payload=%7B%7D")),
+        let table = [
+            (&form, "payload=%7B%22a%22%3A+1%7D", Some(r#"{"a": 1}"#)),
+            (&form, "other=1", None),
+            (&form, "{}", Some("{}")),
+            (&form, "", Some("")),
+            (&plain, "payload=%7B%7D", Some("payload=%7B%7D")),
         ];
         for (meta, body, expected) in table {
-            assert_eq!(json(meta, &Bytes::from_static(body)).as_deref(), expected, "{body:?}");
+            assert_eq!(
+                json(meta, &Bytes::from_static(body.as_bytes())).as_deref(),
+                expected.map(str::as_bytes),
+                "{body}"
+            );
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use becket::{App, Subject, background, inline};
-use becket_tasks::State;
+use becket_tasks::{Scope, State, Store};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -102,6 +102,18 @@ async fn inline_handler_with_limits_is_answered_202_and_runs_from_the_queue() {
     let answer = world.post(issue("a-1", 7)).await;
     assert_eq!((answer.status, &answer.body["status"]), (202, &json!("ACCEPTED")));
     assert_eq!(world.ended(answer.tasks()[0]).await.task.state(), State::Completed);
+}
+
+#[tokio::test]
+async fn paused_inline_handler_is_answered_202_and_runs_when_it_is_resumed() {
+    let world = World::start(app().on("issues", inline(quick))).await;
+    for scope in [Scope::Kind("quick".into()), Scope::Source("github".into())] {
+        world.store.set_paused(scope.clone(), true).await.unwrap();
+        let answer = world.post(issue(scope.word(), 7)).await;
+        assert_eq!((answer.status, state(&world, &answer).await), (202, State::Queued), "{scope}");
+        world.store.set_paused(scope, false).await.unwrap();
+        assert_eq!(world.ended(answer.tasks()[0]).await.task.state(), State::Completed);
+    }
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn handler_submits_more_work() {
 #[tokio::test(start_paused = true)]
 async fn payload_that_does_not_fit_fails_at_once_and_is_not_quoted() {
     let live = shop().start().await;
-    let options = EnqueueOptions { max_attempts: Some(9), ..EnqueueOptions::default() };
+    let options = EnqueueOptions { max_attempts: Some(9), ..EnqueueOptions::default()..EnqueueOptions::default() };
     let task = live.client.enqueue_with("sell", &["s3cret"], options).await.unwrap();
     let Err(WaitError::Failed(error)) = live.client.result::<Receipt>(task).await else { panic!("it fits") };
     assert!(error.starts_with("the payload does not fit the handler's type"), "{error}");

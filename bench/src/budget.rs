@@ -29,7 +29,9 @@ pub enum Limit {
 }
 
 impl Limit {
-    fn allows(self, measured: f64) -> bool {
+    /// Whether a number is within it.
+    #[must_use]
+    pub fn allows(self, measured: f64) -> bool {
         match self {
             Self::AtLeast(lowest) => measured >= lowest,
             Self::AtMost(highest) => measured <= highest,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 /// Bytes written before each fdatasync: about one delivery with its pages.
 pub const WRITE_BYTES: usize = 16 * 1024;
@@ -105,6 +106,19 @@ fn median(times: impl IntoIterator<Item = Duration>) -> Duration {
     let mut times: Vec<_> = times.into_iter().collect();
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// Deletes a leg's files now and waits for the disk to have done so: the next leg shall not pay for it.
+///
+/// # Errors
+/// When something in it cannot be deleted.
+pub fn remove(dir: TempDir) -> Result<()> {
+    let parent = dir.path().parent().map(Path::to_owned);
+    dir.close().context("delete the leg's folder")?;
+    if let Some(parent) = parent {
+        File::open(&parent).and_then(|folder| folder.sync_all()).context("sync the bench's folder")?;
+    }
+    Ok(())
 }
 
 /// The type of the file system that holds `dir`, as `/proc/self/mounts` names it: `ext4`, `tmpfs`.

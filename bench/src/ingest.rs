@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use tempfile::TempDir;
 
 use crate::disk::{self, Calm, Probe};
 use crate::load::{self, Load, Outcome};
@@ -113,7 +112,7 @@ fn leg(plan: &Plan, turn: &Turn<'_>) -> Result<Leg> {
     let (end, settle) = settle(&server)?;
 
     drop(server);
-    remove(dir)?;
+    disk::remove(dir)?;
     Ok(Leg {
         server: turn.server,
         payload: turn.mix,
@@ -161,16 +160,6 @@ fn settle(server: &Server) -> Result<(Usage, Duration)> {
         }
         before = now;
     }
-}
-
-/// Deletes the leg's files now and waits for the disk to have done so: the next leg shall not pay for it.
-fn remove(dir: TempDir) -> Result<()> {
-    let parent = dir.path().parent().map(Path::to_owned);
-    dir.close().context("delete the leg's folder")?;
-    if let Some(parent) = parent {
-        std::fs::File::open(&parent).and_then(|folder| folder.sync_all()).context("sync the bench's folder")?;
-    }
-    Ok(())
 }
 
 fn command(plan: &Plan, kind: Kind, address: SocketAddr, dir: &Path) -> Result<Command> {

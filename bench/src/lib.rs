@@ -3,9 +3,10 @@
 //!
 //! - [`ingest`] is the plan: which server under which load, when. It starts servers through [`process`], loads them
 //!   through [`load`], and gathers a [`report`] that [`budget`] judges.
-//! - [`server`] holds the servers that Becket is compared with. Becket itself is a binary that is started; this crate
-//!   uses none of its code.
+//! - [`server`] holds the servers that Becket is compared with. Becket itself is a binary that is started; none of
+//!   its code is used there.
 //! - [`payload`] and [`signature`] make what is sent; [`latency`] and [`disk`] measure.
+//! - [`tasks`] measures the task engine as a library, in processes of its own.
 
 pub mod budget;
 pub mod disk;
@@ -17,3 +18,5 @@ pub mod process;
 pub mod report;
 pub mod server;
 pub mod signature;
+pub mod tasks;
+pub mod text;

@@ -1,6 +1,8 @@
-//! The command line of the bench: `becket-bench ingest`, and the hidden commands by which it starts itself again as the
-//! servers that Becket is compared with.
+//! The command line of the bench: `becket-bench ingest` and `becket-bench tasks`, and the hidden commands by which it starts
+//! itself again: as the servers that Becket is compared with, and as the processes that the task engine is measured in.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is its report and its progress")]
+
+mod tasks_command;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,8 +15,10 @@ use becket_bench::payload::{self, Mix};
 use becket_bench::report::{json, table};
 use becket_bench::server::{self, Kind};
 use becket_bench::signature::Key;
-use becket_bench::{budget, report};
+use becket_bench::{budget, report, tasks};
 use clap::{Args, Parser, Subcommand};
+
+use self::tasks_command::TasksArgs;
 
 // Becket's own allocator, for the servers that it is compared with.
 #[global_allocator]
@@ -31,6 +35,10 @@ struct Cli {
 enum Action {
     /// How fast signed deliveries are taken.
     Ingest(IngestArgs),
+    /// What the embedded task engine does in a second, and what a long queue costs it.
+    Tasks(TasksArgs),
+    #[command(hide = true)]
+    TaskLeg { order: String },
     #[command(hide = true)]
     ServeNull(ServeArgs),
     #[command(hide = true)]
@@ -94,6 +102,8 @@ fn main() -> Result<ExitCode> {
     let key = || Key::new(ingest::SECRET);
     match Cli::parse().command {
         Action::Ingest(args) => measure(&args),
+        Action::Tasks(args) => tasks_command::measure(&args),
+        Action::TaskLeg { order } => tasks::leg::carry_out(&order).map(|()| ExitCode::SUCCESS),
         Action::ServeNull(serve) => done(server::null::serve(serve.listen)),
         Action::ServeHmac(serve) => done(server::hmac::serve(serve.listen, key())),
         Action::ServeFloor { serve, file } => done(server::floor::serve(serve.listen, key(), &file)),
@@ -133,10 +143,7 @@ fn plan(args: &IngestArgs) -> Result<Plan> {
         None if args.servers.contains(&Kind::Becket) => build_becket(&bench)?,
         None => PathBuf::new(),
     };
-    let dir = match &args.dir {
-        Some(dir) => std::path::absolute(dir)?,
-        None => target_dir(&bench)?.join("bench-tmp"),
-    };
+    let dir = dir(args.dir.as_deref(), &bench)?;
     Ok(Plan {
         servers: args.servers.clone(),
         payloads: args.payload.clone(),
@@ -168,6 +175,14 @@ fn build_becket(bench: &Path) -> Result<PathBuf> {
     ensure!(status.success(), "becket could not be built (name a binary with --becket to do without)");
     ensure!(becket.exists(), "cargo made no {}; name a binary with --becket", becket.display());
     Ok(becket)
+}
+
+/// Where the files go that are measured.
+fn dir(chosen: Option<&Path>, bench: &Path) -> Result<PathBuf> {
+    match chosen {
+        Some(dir) => Ok(std::path::absolute(dir)?),
+        None => Ok(target_dir(bench)?.join("bench-tmp")),
+    }
 }
 
 /// `target`, for the binary `target/release/becket-bench`.

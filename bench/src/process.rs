@@ -152,6 +152,23 @@ impl Usage {
     }
 }
 
+/// The CPU time of this process's threads with this name, in steps of 10 ms. Those that have ended are not counted.
+///
+/// # Errors
+/// Where there is no `/proc`.
+pub fn thread_cpu(name: &str) -> Result<Duration> {
+    let mut total = Duration::ZERO;
+    for thread in std::fs::read_dir("/proc/self/task").context("read /proc/self/task (Linux only)")? {
+        // A thread may end meanwhile.
+        let Ok(stat) = std::fs::read_to_string(thread?.path().join("stat")) else { continue };
+        let is_named = |(_, named): (&str, &str)| named.rsplit_once(')').is_some_and(|(of, _)| of == name);
+        if stat.split_once('(').is_some_and(is_named) {
+            total += cpu_in(&stat).context("find the CPU time in /proc/self/task/TID/stat")?;
+        }
+    }
+    Ok(total)
+}
+
 /// Fields 14 and 15 of `/proc/PID/stat`, `utime` and `stime`, counted from behind the name, which may hold anything.
 ///
 /// Their unit is `1 / USER_HZ`, which is 100 on every architecture that Rust's standard library supports on Linux.
@@ -200,6 +217,20 @@ mod tests {
         }
         assert!(before.rss_bytes > 0 && after.rss_peak_bytes >= before.rss_bytes);
         assert!(after.cpu > before.cpu);
+    }
+
+    #[test]
+    fn a_thread_is_found_by_its_name() {
+        let work = || {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(60) {
+                std::hint::black_box(number_after("a:", "a: 1"));
+            }
+            (thread_cpu("a (b) c").unwrap(), thread_cpu("nobody").unwrap())
+        };
+        let thread = std::thread::Builder::new().name("a (b) c".into()).spawn(work).unwrap();
+        let (mine, nobody) = thread.join().unwrap();
+        assert!(mine > Duration::ZERO && nobody == Duration::ZERO);
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! The report as plain text: what was run, one line per row, one line per budget.
 
 use super::{Leg, Report, Row};
-use crate::budget::{Limit, Verdict};
+use crate::budget::Verdict;
 use crate::disk;
 use crate::server::Kind;
-
-/// The columns that are words; the others are numbers, aligned right.
-const WORDS: usize = 1;
+use crate::text::{align, line, verdict};
 
 const COLUMNS: [&str; 17] = [
     "server", "conns", "req/s", "x hmac", "rounds", "p50 ms", "p99", "p99.9", "cpu us", "x hmac", "gen us", "idle MB",
@@ -95,37 +93,10 @@ fn cells(row: &Row, rows: &[Row]) -> Vec<String> {
     ]
 }
 
-fn judged(verdict: &Verdict) -> Vec<String> {
-    let limit = match verdict.limit {
-        Limit::AtLeast(lowest) => format!("at least {lowest}"),
-        Limit::AtMost(highest) => format!("at most {highest}"),
-    };
-    let mark = if verdict.is_kept() { "kept  " } else { "MISSED" };
-    vec![
-        format!("{mark}  {}", verdict.what),
-        format!("{:.2}", verdict.measured),
-        limit,
-        verdict.connections.to_string(),
-        verdict.payload.to_owned(),
-    ]
-}
-
-fn align(columns: &[String], rows: &[Vec<String>]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0).max(columns[column].len());
-    let widths: Vec<_> = (0..columns.len()).map(width).collect();
-    let mut text = String::new();
-    for row in std::iter::once(columns).chain(rows.iter().map(Vec::as_slice)) {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-            if column < WORDS { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-        });
-        line(&mut text, cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
-    text
-}
-
-fn line(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push('\n');
+fn judged(judged: &Verdict) -> Vec<String> {
+    let mut cells = verdict(judged.what, judged.measured, judged.limit).to_vec();
+    cells.extend([judged.connections.to_string(), judged.payload.to_owned()]);
+    cells
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use reqwest::Url;
 
-pub(crate) use self::filter::{DeliveryFilter, PageArgs, Query, SelectionArgs, TaskFilter, TaskState, joined};
+pub(crate) use self::filter::{
+    BulkArgs, DeliveryFilter, DeliverySelectionArgs, PageArgs, Query, SelectionArgs, SelectionBody, TaskFilter,
+    TaskState, joined,
+};
 
 /// Receives webhooks, keeps them, and runs what they are for.
 ///
@@ -50,6 +53,8 @@ pub(crate) enum Command {
     Resume(PauseArgs),
     /// Lists what is paused.
     Pauses(PausesArgs),
+    /// Looks at schedules, pauses them and fires them by hand.
+    Schedules(SchedulesArgs),
     /// Shows and checks the configuration.
     Config(ConfigCommand),
     /// Prints the completion script for a shell.
@@ -194,21 +199,22 @@ pub(crate) enum TasksCommand {
         #[command(flatten)]
         page: PageArgs,
     },
-    /// Shows a task with its attempts and its result.
+    /// Shows a task with its attempts, its steps, its progress and its result.
     Show {
         /// The task's id, or the sender's id of a delivery that has one task.
         id: String,
     },
-    /// Runs tasks again from the start: those named, or dead letters chosen by a filter.
+    /// Runs tasks again from the start: those named, or dead letters chosen by a filter. What steps have done stays done,
+    /// but for tasks that had completed.
     Requeue {
         #[command(flatten)]
         selection: SelectionArgs,
     },
-    /// Ends tasks that have not ended. A running handler is told, and what it returns is ignored.
+    /// Ends tasks that have not ended: those named, or all that a filter chooses. A running handler is told, and what it
+    /// returns is ignored.
     Cancel {
-        /// The tasks' ids.
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<String>,
+        #[command(flatten)]
+        selection: SelectionArgs,
         /// Why; becomes the task's error.
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
@@ -220,7 +226,7 @@ pub(crate) enum TasksCommand {
     },
     /// Prints what happens to tasks as it happens.
     Watch {
-        /// Only these tasks, until all have ended; the exit code is 0 if they completed.
+        /// Only these tasks and their progress, until all have ended; the exit code is 0 if they completed.
         #[arg(value_name = "ID", conflicts_with_all = ["state", "kind"])]
         ids: Vec<String>,
         /// Only changes into these states.
@@ -265,12 +271,43 @@ pub(crate) enum DeliveriesCommand {
     },
     /// Routes deliveries again, as if they had just come in: those named, or those chosen by a filter.
     Replay {
-        /// Our ids, or the sender's where only one source has it.
-        #[arg(value_name = "ID", required_unless_present_any = DeliveryFilter::ARGS,
-            conflicts_with_all = DeliveryFilter::ARGS)]
-        ids: Vec<String>,
         #[command(flatten)]
-        filter: DeliveryFilter,
+        selection: DeliverySelectionArgs,
+    },
+}
+
+/// Arguments of `becket schedules`.
+#[derive(Debug, Args)]
+pub(crate) struct SchedulesArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(crate) command: SchedulesCommand,
+}
+
+/// What can be done with schedules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchedulesCommand {
+    /// Lists all schedules, by name.
+    List,
+    /// Lets schedules fire nothing until they are resumed, also over a restart. Their tasks go on.
+    Pause {
+        /// The schedules' names.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Lets paused schedules fire again. What they missed meanwhile is fired only if they catch up.
+    Resume {
+        /// The schedules' names.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Fires schedules now, besides their ticks and also while they are paused.
+    Fire {
+        /// The schedules' names.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
     },
 }
 
@@ -345,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn requeue_takes_ids_or_a_filter_and_not_nothing() {
+    fn changes_take_ids_or_a_filter_and_not_nothing() {
         let parse = |args: &str| Cli::try_parse_from(args.split(' ')).map(drop);
         assert!(parse("becket tasks requeue A B").is_ok());
         assert!(parse("becket tasks requeue --kind triage").is_ok());
@@ -355,5 +392,11 @@ mod tests {
         assert!(parse("becket deliveries replay").is_err());
         assert!(parse("becket deliveries replay --event issues --since 1h").is_ok());
         assert!(parse("becket deliveries replay A --event issues").is_err());
+        assert!(parse("becket deliveries replay --all --yes").is_ok());
+        assert!(parse("becket tasks cancel").is_err());
+        assert!(parse("becket tasks cancel A --reason why").is_ok());
+        assert!(parse("becket tasks cancel --kind triage --dry-run").is_ok());
+        assert!(parse("becket tasks purge A --dry-run").is_err());
+        assert!(parse("becket tasks purge --yes").is_err(), "to be sure is no condition");
     }
 }

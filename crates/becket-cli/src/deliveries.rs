@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use crate::api::{self, Api, read, views};
-use crate::cli::{DeliveriesArgs, DeliveriesCommand, DeliveryFilter, Query};
+use crate::bulk::Bulk;
+use crate::cli::{DeliveriesArgs, DeliveriesCommand, DeliverySelectionArgs, Query};
 use crate::output::{self, Table, cell, optional};
 use crate::tasks::{each, tell_of_more};
 
@@ -18,7 +19,7 @@ pub(crate) async fn run(args: DeliveriesArgs, json: bool) -> anyhow::Result<Exit
         }
         DeliveriesCommand::Show { id, body: true } => raw_body(&api, &id).await,
         DeliveriesCommand::Show { id, body: false } => show(&api, &id, json).await,
-        DeliveriesCommand::Replay { ids, filter } => replay(&api, ids, &filter, json).await,
+        DeliveriesCommand::Replay { selection } => replay(&api, &selection, json).await,
     }
 }
 
@@ -80,15 +81,11 @@ async fn raw_body(api: &Api, id: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Replays one after the other: the API has no request for many, since each makes new tasks.
-async fn replay(api: &Api, mut ids: Vec<String>, filter: &DeliveryFilter, json: bool) -> anyhow::Result<ExitCode> {
-    if ids.is_empty() {
-        api.walk(&["deliveries"], &filter.query(), |delivery: views::Delivery| ids.push(delivery.id)).await?;
-        // Oldest first, as they came.
-        ids.reverse();
+/// Replays those that are named, one after the other, or all that match, oldest first.
+async fn replay(api: &Api, selection: &DeliverySelectionArgs, json: bool) -> anyhow::Result<ExitCode> {
+    if selection.ids.is_empty() {
+        let bulk = Bulk { things: "deliveries", verb: "replay", done: "replayed" };
+        return bulk.run(api, selection.body(), selection.bulk, json).await;
     }
-    if ids.is_empty() {
-        output::note("no deliveries match");
-    }
-    each(&ids, "replayed", json, async |id| api.post(&["deliveries", id, "replay"], None::<&()>).await).await
+    each(&selection.ids, "replayed", json, async |id| api.post(&["deliveries", id, "replay"], None::<&()>).await).await
 }

@@ -7,6 +7,7 @@
 //! API, and what people see on a terminal.
 
 mod api;
+mod bulk;
 mod cli;
 mod complaint;
 mod completions;
@@ -18,6 +19,7 @@ mod logging;
 mod output;
 mod pauses;
 mod samples;
+mod schedules;
 mod send;
 mod sender;
 mod serve;
@@ -68,6 +70,7 @@ async fn dispatch(command: Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Pause(args) => pauses::pause(args, json).await,
         Command::Resume(args) => pauses::resume(args, json).await,
         Command::Pauses(args) => pauses::list(&args, json).await,
+        Command::Schedules(args) => schedules::run(args, json).await,
         Command::Config(args) => config::run(args, json),
         Command::Completions { shell } => completions::run(shell),
     }

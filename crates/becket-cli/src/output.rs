@@ -51,6 +51,13 @@ pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Writes a question to the standard error stream, and leaves the cursor behind it.
+pub(crate) fn question(text: impl Display) {
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "{text}");
+    let _ = stderr.flush();
+}
+
 /// Writes an error to the standard error stream: what, where and how to mend it; with `as_json` as problem details.
 pub(crate) fn failure(error: &anyhow::Error, as_json: bool) {
     let complaint = error.downcast_ref::<Complaint>();

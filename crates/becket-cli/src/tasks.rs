@@ -1,6 +1,7 @@
 //! `becket tasks`: look at tasks, run them again, end them, delete them, watch them.
 
 mod change;
+mod progress;
 mod watch;
 
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ pub(crate) async fn run(args: TasksArgs, json: bool) -> anyhow::Result<ExitCode>
         TasksCommand::List { filter, page } => list(&api, &filter, &page, json).await,
         TasksCommand::Show { id } => show(&api, &id, json).await,
         TasksCommand::Requeue { selection } => change::requeue(&api, &selection, json).await,
-        TasksCommand::Cancel { ids, reason } => change::cancel(&api, &ids, reason.as_deref(), json).await,
+        TasksCommand::Cancel { selection, reason } => change::cancel(&api, &selection, reason.as_deref(), json).await,
         TasksCommand::Purge { selection } => change::purge(&api, &selection, json).await,
         TasksCommand::Watch { ids, state, kind } => watch::run(&api, ids, &state, kind, json).await,
     }
@@ -71,7 +72,7 @@ async fn show(api: &Api, id: &str, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a task with its attempts and its result.
+/// Prints a task with its attempts, its steps and its result.
 fn print(task: &views::Task) -> anyhow::Result<()> {
     let mut table = Table::new(["TASK", task.id.as_str()]);
     table.row([cell("kind"), cell(&task.kind)]);
@@ -89,6 +90,9 @@ fn print(task: &views::Task) -> anyhow::Result<()> {
     table.row([cell("updated"), cell(&task.updated_at)]);
     table.row([cell("due"), cell(&task.run_at)]);
     table.row([cell("error"), optional(task.error.as_deref())]);
+    if let Some(progress) = &task.progress {
+        table.row([cell("progress"), cell(format_args!("{} ({})", progress::text(progress), progress.at))]);
+    }
     table.print()?;
     if !task.attempts.is_empty() {
         let mut table = Table::new(["ATTEMPT", "OUTCOME", "STARTED", "ENDED", "WORKER", "ERROR"]);
@@ -101,6 +105,14 @@ fn print(task: &views::Task) -> anyhow::Result<()> {
                 cell(&attempt.worker),
                 optional(attempt.error.as_deref()),
             ]);
+        }
+        output::line("")?;
+        table.print()?;
+    }
+    if !task.steps.is_empty() {
+        let mut table = Table::new(["STEP", "STORED", "RESULT"]);
+        for step in &task.steps {
+            table.row([cell(&step.name), cell(&step.at), cell(progress::result(step))]);
         }
         output::line("")?;
         table.print()?;

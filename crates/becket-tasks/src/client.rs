@@ -3,6 +3,7 @@
 //! A [`Client`] is a thin hand over a [`Store`]: it adds types, the policies of the registry, and loops over pages. It
 //! needs no running engine, so a program that only submits work can hold one too.
 
+mod bulk;
 mod places;
 mod wait;
 
@@ -10,9 +11,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use serde::Serialize;
 
+pub use self::bulk::{Bulk, Change};
 pub use self::wait::WaitError;
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
@@ -20,13 +21,11 @@ use crate::order::Lane;
 use crate::query::{Listed, Page, TaskFilter};
 use crate::registry::{PayloadJson, Policy, Registry};
 use crate::store::Store;
-use crate::submission::{Due, Inserted, NewTask, Submission};
+use crate::submission::{Due, Inserted, NewTask, Submission, Unique};
 use crate::task::{Task, TaskDetail};
 
 /// The source of what [`Client::enqueue`] submits.
 const SOURCE: &str = "api";
-/// How many tasks one slice of a long operation takes: long enough to be quick, short enough not to be felt.
-const SLICE: usize = 500;
 
 /// A handle to the tasks of one store. Cloning is cheap.
 #[derive(Clone)]
@@ -55,6 +54,9 @@ pub struct EnqueueOptions {
     pub tenant: Option<Arc<str>>,
     /// What its kind's limits by key count it under; `None` takes the policy's.
     pub limit_key: Option<Arc<str>>,
+    /// Take another task of the kind for this one if there is one with the same key that has not ended, or whose result is
+    /// fresh; its id is answered. A result is fresh no longer than the policy keeps it.
+    pub unique: Option<Unique>,
 }
 
 impl Default for EnqueueOptions {
@@ -68,6 +70,7 @@ impl Default for EnqueueOptions {
             lane: None,
             tenant: None,
             limit_key: None,
+            unique: None,
         }
     }
 }
@@ -191,6 +194,7 @@ impl Client {
             lane: options.lane,
             tenant: options.tenant,
             limit_key: options.limit_key,
+            unique: options.unique.map(|unique| self.kept_so_long(kind, unique)),
             ..planned
         };
         Ok(Submission {
@@ -202,6 +206,12 @@ impl Client {
             payload: payload.into(),
             tasks: vec![task],
         })
+    }
+
+    /// What is kept no longer cannot be fresh.
+    fn kept_so_long(&self, kind: &str, unique: Unique) -> Unique {
+        let kept = self.policy(kind).map_or(unique.fresh, |policy| policy.result_ttl);
+        Unique { fresh: unique.fresh.min(kept), ..unique }
     }
 
     /// One task with its attempts and result; `None` when there is none (any more).
@@ -243,63 +253,6 @@ impl Client {
     /// As [`Store::purge`]; nothing was changed.
     pub async fn purge(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>> {
         self.store.purge(tasks.to_vec()).await
-    }
-
-    /// Requeues every task that matches, newest first; answers how many. `progress` hears the number so far.
-    ///
-    /// Works in slices that other work fits between. Tasks accepted meanwhile are not touched, and none is touched
-    /// twice. An empty filter means all but the running ones.
-    ///
-    /// # Errors
-    /// As [`Store::requeue`]; what `progress` heard of is done.
-    pub async fn requeue_matching(&self, filter: TaskFilter, progress: impl FnMut(u64) + Send) -> Result<u64> {
-        self.for_each_slice(filter, progress, |store, tasks| store.requeue(tasks)).await
-    }
-
-    /// Deletes every finished task that matches, as [`requeue_matching`](Self::requeue_matching) does.
-    ///
-    /// # Errors
-    /// As [`Store::purge`]; what `progress` heard of is done.
-    pub async fn purge_matching(&self, filter: TaskFilter, progress: impl FnMut(u64) + Send) -> Result<u64> {
-        self.for_each_slice(filter, progress, |store, tasks| store.purge(tasks)).await
-    }
-
-    /// Cancels every unfinished task that matches, as [`requeue_matching`](Self::requeue_matching) does.
-    ///
-    /// # Errors
-    /// As [`Store::cancel`]; what `progress` heard of is done.
-    pub async fn cancel_matching(
-        &self,
-        filter: TaskFilter,
-        reason: impl Into<Arc<str>>,
-        progress: impl FnMut(u64) + Send,
-    ) -> Result<u64> {
-        let reason = reason.into();
-        self.for_each_slice(filter, progress, move |store, tasks| store.cancel(tasks, Arc::clone(&reason))).await
-    }
-
-    /// Walks the pages by their cursor, which counts downwards: what a slice changes cannot move into a later page.
-    async fn for_each_slice(
-        &self,
-        filter: TaskFilter,
-        mut progress: impl FnMut(u64) + Send,
-        change: impl Fn(&dyn Store, Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> + Send + Sync,
-    ) -> Result<u64> {
-        let mut page = Page::first(SLICE);
-        let mut done = 0;
-        loop {
-            let listed = self.store.tasks(filter.clone(), page).await?;
-            let tasks: Vec<TaskId> = listed.items.iter().map(|task| task.id).collect();
-            if !tasks.is_empty() {
-                done += change(&*self.store, tasks).await?.len() as u64;
-                progress(done);
-            }
-            match listed.next {
-                Some(after) => page.after = Some(after),
-                None => return Ok(done),
-            }
-            tokio::task::yield_now().await;
-        }
     }
 }
 

@@ -1,10 +1,17 @@
 //! What a handler may know about its attempt, and do besides its work.
 
+mod progress;
+mod sleep;
+mod steps;
+
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::progress::Reporter;
+use self::steps::Steps;
 use crate::client::Client;
 use crate::id::{SubmissionId, TaskId};
 use crate::task::Claimed;
@@ -19,11 +26,32 @@ struct Inner {
     deadline: Instant,
     cancellation: CancellationToken,
     client: Client,
+    /// How long what a step returns may be.
+    result_bytes_max: usize,
+    steps: Steps,
+    /// How many sleeps the handler has reached.
+    sleeps: AtomicU32,
+    reporter: Reporter,
 }
 
 impl TaskContext {
-    pub(crate) fn new(task: Arc<Claimed>, deadline: Instant, cancellation: CancellationToken, client: Client) -> Self {
-        Self(Arc::new(Inner { task, deadline, cancellation, client }))
+    pub(crate) fn new(
+        task: Arc<Claimed>,
+        deadline: Instant,
+        cancellation: CancellationToken,
+        client: Client,
+        result_bytes_max: usize,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            task,
+            deadline,
+            cancellation,
+            client,
+            result_bytes_max,
+            steps: Steps::default(),
+            sleeps: AtomicU32::new(0),
+            reporter: Reporter::default(),
+        }))
     }
 
     /// The task's id; the same in every attempt, so it serves as an idempotency key towards others.

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::id::TaskId;
 use crate::query::Retention;
 use crate::registry::Registry;
+use crate::schedule::Schedules;
 use crate::state::State;
 use crate::store::Store;
 use crate::submission::{Inserted, NewTask, Submission};
@@ -34,8 +35,11 @@ pub struct Engine(Arc<Worker>);
 pub struct EngineOptions {
     /// How many claimed tasks run at once; 0 claims none. Default: 16.
     pub concurrency: usize,
+    /// Up to how many may run at once when the load asks for it: the pool then moves between `concurrency` and this, by
+    /// how long attempts take and how busy the processors are. `None` keeps it at `concurrency`. Default: `None`.
+    pub concurrency_max: Option<usize>,
     /// How many tasks may be claimed ahead of free slots. So many are taken only while handlers are quick enough that
-    /// all of them start within about 10 ms; slow handlers are never claimed ahead. Default: 256.
+    /// all of them start within about 10 ms; slow handlers are never claimed ahead. Default: 512.
     pub prefetch: usize,
     /// How many tasks may run at once through [`Engine::run_here`], beside the others. Default: 256.
     pub inline_max: usize,
@@ -50,7 +54,7 @@ pub struct EngineOptions {
     pub weights: HashMap<Arc<str>, u32>,
     /// How long what is over is kept. Default: 7 days, and 1,000,000 finished tasks.
     pub retention: Retention,
-    /// A handler that returns more bytes than this fails. Default: 1 MiB.
+    /// A handler that returns more bytes than this fails, and so does one with a step that does. Default: 1 MiB.
     pub result_bytes_max: usize,
     /// The worker's name; `None` makes one. Two workers that live at the same time must not share it.
     pub worker: Option<WorkerId>,
@@ -60,7 +64,8 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             concurrency: 16,
-            prefetch: 256,
+            concurrency_max: None,
+            prefetch: 512,
             inline_max: 256,
             lease: Duration::from_secs(30),
             cancel_grace: Duration::from_secs(1),
@@ -71,6 +76,17 @@ impl Default for EngineOptions {
             worker: None,
         }
     }
+}
+
+/// How many tasks an engine runs at once; see [`EngineOptions::concurrency_max`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolSize {
+    /// Now. After the pool has shrunk, more may run until those that are too many have ended.
+    pub now: usize,
+    /// The least.
+    pub min: usize,
+    /// The most.
+    pub max: usize,
 }
 
 /// What became of the tasks that a shutdown met.
@@ -88,12 +104,16 @@ impl Engine {
     /// A store that cannot be reached does not keep the engine from starting; it tries until it can.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the options make no sense, [`Error::Unavailable`] when the system gives no thread.
+    /// [`Error::Invalid`] when the options make no sense, or a schedule wants a kind that has no handler; [`Error::Unavailable`] when the system gives no thread.
     pub async fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> Result<Self> {
         for (name, duration) in [("lease", options.lease), ("maintenance", options.maintenance)] {
             if duration.is_zero() {
                 return Err(Error::Invalid(format!("`{name}` must be longer than zero")));
             }
+        }
+        if options.concurrency_max.is_some_and(|max| options.concurrency == 0 || max < options.concurrency) {
+            let rule = "`concurrency` must be at least 1, and `concurrency_max` no less than that";
+            return Err(Error::Invalid(rule.to_owned()));
         }
         worker::start(store, registry, options).map(Self)
     }
@@ -110,10 +130,31 @@ impl Engine {
         &self.0.id
     }
 
+    /// The schedules of its registry: to list, pause, resume and fire them.
+    #[must_use]
+    pub fn schedules(&self) -> &Schedules {
+        &self.0.schedules
+    }
+
     /// What has been measured since the start.
     #[must_use]
     pub fn measures(&self) -> &EngineMeasures {
         &self.0.measures
+    }
+
+    /// How large the pool is, and may be.
+    #[must_use]
+    pub fn pool(&self) -> PoolSize {
+        let EngineOptions { concurrency: min, concurrency_max, .. } = self.0.options;
+        PoolSize { now: self.0.slots.size(), min, max: concurrency_max.unwrap_or(min) }
+    }
+
+    /// How many slots would work off `due` tasks, and those that run here, within a minute: the work divided by the
+    /// time, with attempts as long as the latest were on average. It may exceed what this pool may have; then more
+    /// processes are wanted, or a larger pool. `due` is [`Counts::due`](crate::query::Counts::due).
+    #[must_use]
+    pub fn slots_wanted(&self, due: u64) -> u64 {
+        worker::wanted::slots_wanted(due, self.0.measures.running(), self.0.pace.mean())
     }
 
     /// Commits the submission with its tasks already running here, and begins them: [`run_some_here`] for all tasks.

@@ -1,6 +1,7 @@
-//! A bounded broadcast of what happens to tasks.
+//! A bounded broadcast of what happens to tasks, and the latest progress of those that run.
 //!
-//! Each store owns one [`Events`] and announces every transition after its commit. A listener that is too slow loses the
+//! Each store owns one [`Events`] and announces every transition after its commit; workers in the same process report
+//! [`progress`](crate::progress) there, which no store keeps. A listener that is too slow loses the
 //! oldest announcements and is told how many; nobody waits for it. Announcements are for watching, never for truth:
 //! whoever must not miss anything asks the store.
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 
 use crate::id::{SubmissionId, TaskId};
+use crate::progress::{Latest, Progress};
 use crate::state::State;
 use crate::time::Timestamp;
 
@@ -41,17 +43,22 @@ pub struct Transition {
 pub enum Notice {
     /// A task changed.
     Transition(Arc<Transition>),
+    /// A running task has come so far. The last report of an attempt comes before the transition that ends it.
+    Progress(Arc<Progress>),
     /// The listener was too slow, and this many announcements are lost to it.
     Missed(u64),
 }
 
 /// The announcing end. Cloning gives a handle to the same broadcast.
 #[derive(Clone, Debug)]
-pub struct Events(broadcast::Sender<Arc<Transition>>);
+pub struct Events {
+    sender: broadcast::Sender<Notice>,
+    progress: Arc<Latest>,
+}
 
 impl Default for Events {
     fn default() -> Self {
-        Self(broadcast::Sender::new(CAPACITY))
+        Self { sender: broadcast::Sender::new(CAPACITY), progress: Arc::default() }
     }
 }
 
@@ -59,31 +66,50 @@ impl Events {
     /// Whether anybody listens; announcements need not be made up for nobody.
     #[must_use]
     pub fn has_listeners(&self) -> bool {
-        self.0.receiver_count() > 0
+        self.sender.receiver_count() > 0
     }
 
     /// Announces a transition; never waits.
     pub fn announce(&self, transition: Transition) {
         // An error means that nobody listens.
-        let _ = self.0.send(Arc::new(transition));
+        let _ = self.sender.send(Notice::Transition(Arc::new(transition)));
+    }
+
+    /// Announces progress, and keeps it as the task's latest; never waits.
+    pub fn report(&self, progress: Progress) {
+        let progress = Arc::new(progress);
+        self.progress.keep(&progress);
+        // An error means that nobody listens.
+        let _ = self.sender.send(Notice::Progress(progress));
+    }
+
+    /// The latest progress of a task that runs in this process; `None` when it has reported none, or does not run.
+    #[must_use]
+    pub fn progress(&self, task: TaskId) -> Option<Arc<Progress>> {
+        self.progress.of(task)
+    }
+
+    /// Forgets the progress of an attempt that has ended.
+    pub fn forget_progress(&self, task: TaskId, attempt: u32) {
+        self.progress.forget(task, attempt);
     }
 
     /// Listens from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
-        Subscription(self.0.subscribe())
+        Subscription(self.sender.subscribe())
     }
 }
 
 /// A listener.
 #[derive(Debug)]
-pub struct Subscription(broadcast::Receiver<Arc<Transition>>);
+pub struct Subscription(broadcast::Receiver<Notice>);
 
 impl Subscription {
     /// Waits for the next notice; `None` when the store is gone. Cancelling it loses nothing.
     pub async fn next(&mut self) -> Option<Notice> {
         match self.0.recv().await {
-            Ok(transition) => Some(Notice::Transition(transition)),
+            Ok(notice) => Some(notice),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,
         }

@@ -142,9 +142,14 @@ pub struct Counts {
     pub by_state: [u64; State::ALL.len()],
     /// The due time of the task that has been waiting longest among those that are due.
     pub oldest_due: Option<Timestamp>,
+    /// How many tasks are due and not running. Beyond [`Counts::DUE_MAX`] a store need not count.
+    pub due: u64,
 }
 
 impl Counts {
+    /// Where counting what is due stops: enough to know that there is too much.
+    pub const DUE_MAX: u64 = 100_000;
+
     /// How many tasks are in `state`.
     #[must_use]
     pub fn of(&self, state: State) -> u64 {

@@ -21,6 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::error::Result;
@@ -31,9 +32,11 @@ use crate::order::{Rules, Scope};
 use crate::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use crate::schedule::ScheduleState;
+use crate::step::{Saved, Step};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// What a worker asks for.
 #[derive(Clone, Debug)]
@@ -42,7 +45,7 @@ pub struct Claim {
     pub worker: WorkerId,
     /// For which handlers; the others' tasks are left alone.
     pub kinds: Arc<[Arc<str>]>,
-    /// How many at the most.
+    /// How many at the most; those of one [batch](Rules::batch) count as one.
     pub limit: usize,
     /// How long the leases last unless they are renewed.
     pub lease: Duration,
@@ -60,7 +63,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// unfinished tasks, or `running` where [`NewTask::start`] asks for it. Answers in the order given, once the commit is
     /// durable.
     ///
-    /// A task with [`Lane::latest`](crate::Lane::latest) cancels those that it replaces.
+    /// A task with [`Lane::latest`](crate::Lane::latest) cancels those that it replaces. One with [`NewTask::unique`] may
+    /// not be accepted, and another is answered in its place; a submission without a key all of whose tasks that befalls
+    /// is not kept.
     ///
     /// A submission whose source and key are known is a duplicate: it changes nothing and is answered with the ids of
     /// the first (of its tasks, those that are still kept), also when both come in one call.
@@ -95,6 +100,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// power cut may (the task would run again).
     fn finish(&self, finishes: Vec<Finish>) -> BoxFuture<'_, Result<Vec<Finished>>>;
 
+    /// Keeps what the running attempt `lease` has done under `name`, so that later attempts need not do it again. The task
+    /// does not move. Fenced: an attempt that lost its lease saves nothing. A step that the task has already stays as it
+    /// is. Answers once the commit is durable, as [`insert`](Self::insert) does.
+    ///
+    /// Steps stay however attempts end, and over a [`requeue`](Self::requeue) of all but `completed` tasks; they go with
+    /// their task. How many and how large they may be is for the caller to see to: see [`step`](crate::step).
+    fn save_step(&self, lease: Lease, name: Arc<str>, body: Bytes) -> BoxFuture<'_, Result<Saved>>;
+
     /// Gives back all that `worker` still holds: `running` → `queued`, without counting the attempts. Answers how many.
     fn release(&self, worker: WorkerId) -> BoxFuture<'_, Result<u64>>;
 
@@ -113,15 +126,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn cancel(&self, tasks: Vec<TaskId>, reason: Arc<str>) -> BoxFuture<'_, Result<Vec<TaskId>>>;
 
     /// Runs tasks again from the start: any state but `waiting` and `running` → `queued`, due at once, earlier attempts forgiven,
-    /// error and result dropped. Answers which were.
+    /// error and result dropped. A `completed` task forgets its steps as well, and does everything again; in any other
+    /// state what its steps have done stays done. Answers which were.
     fn requeue(&self, tasks: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>>;
 
-    /// Deletes finished tasks with their attempts and results, but for those that unfinished children may still ask for.
+    /// Deletes finished tasks with their attempts, steps and results, but for those that unfinished children may still ask for.
     /// Answers which were.
     fn purge(&self, tasks: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>>;
 
-    /// Erases the payload of submissions for good, and what was kept beside it; their tasks stay, and see an empty
-    /// payload. Answers those that there are, so that it is safe to call again.
+    /// Erases the payload of submissions for good, and what was kept beside it; their tasks stay with their steps and
+    /// results, and see an empty payload. Answers those that there are, so that it is safe to call again.
     fn erase(&self, submissions: Vec<SubmissionId>) -> BoxFuture<'_, Result<Vec<SubmissionId>>>;
 
     /// Removes a bounded slice of what is more or older than `retention` allows; call again while there is more. A task's
@@ -131,6 +145,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// One task with its attempts, and its result while that may be kept.
     fn task(&self, task: TaskId) -> BoxFuture<'_, Result<Option<TaskDetail>>>;
+
+    /// What a task's attempts have done, oldest first, and by name where the time is the same; empty if there is no such
+    /// task (any more).
+    fn steps(&self, task: TaskId) -> BoxFuture<'_, Result<Vec<Step>>>;
 
     /// Tasks, newest first.
     fn tasks(&self, filter: TaskFilter, page: Page) -> BoxFuture<'_, Result<Listed<Task>>>;
@@ -156,6 +174,21 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// How many tasks there are in each state. Cheap enough to ask each second.
     fn counts(&self) -> BoxFuture<'_, Result<Counts>>;
+
+    /// What is kept of all schedules, by name.
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>>;
+
+    /// Notes how far a schedule has come, and which tick was the last that fired, if one did. Both only ever move
+    /// forwards. A power cut may undo it: the same ticks are then fired again, and known as duplicates.
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>>;
+
+    /// Pauses a schedule, or resumes it, also one that is not known yet. Durable once it is answered.
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>>;
 
     /// Writes something durable and forgets it: whether an insert would succeed now.
     fn probe(&self) -> BoxFuture<'_, Result<()>>;

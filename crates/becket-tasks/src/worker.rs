@@ -4,44 +4,55 @@
 //! dispatch ──claim──▶ ready ──a free slot──▶ attempt ──its end──▶ finish ──one commit for many──▶ store
 //!                       │                      │
 //!                       └──── lease: renewed from a thread of its own until the end is committed
-//! aside: maintenance (reclaim, prune), inline (tasks that begin here as they are submitted), shutdown
+//! aside: maintenance (reclaim, prune), schedules (submit what is wanted by the clock), inline (tasks that begin here as
+//!        they are submitted), pool (how many slots), shutdown
 //! ```
 //!
 //! Each part is a file and talks to the others only through [`Worker`]. None of them decides what an end makes of a task:
 //! that is [`state::transition`](crate::state::transition), in the store.
 
 pub(crate) mod attempt;
+mod batch;
+mod cpu;
 mod dispatch;
 mod end;
 mod finish;
+mod gradient;
 pub(crate) mod inline;
 mod lease;
 mod maintenance;
 pub(crate) mod measures;
-mod outage;
+pub(crate) mod outage;
 mod pace;
+mod pool;
+mod schedules;
 pub(crate) mod shutdown;
+mod slots;
+pub(crate) mod wanted;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OnceCell, Semaphore, mpsc};
+use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use self::lease::Leases;
 use self::measures::EngineMeasures;
 use self::pace::Pace;
+use self::pool::Load;
+use self::slots::Slots;
 use crate::client::Client;
 use crate::engine::{EngineOptions, ShutdownReport};
 use crate::error::Result;
 use crate::order::Rules;
 use crate::registry::Registry;
+use crate::schedule::{Schedules, unknown_kind};
 use crate::store::Store;
 use crate::task::{Finish, WorkerId};
 
 /// A store that has not answered by then is treated as one that cannot be reached.
-const STORE_DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const STORE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What the parts of one engine share.
 pub(crate) struct Worker {
@@ -49,17 +60,20 @@ pub(crate) struct Worker {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) client: Client,
     pub(crate) measures: EngineMeasures,
+    pub(crate) schedules: Schedules,
     registry: Registry,
     kinds: Arc<[Arc<str>]>,
     /// Limits and weights.
     rules: Arc<Rules>,
-    options: EngineOptions,
+    pub(crate) options: EngineOptions,
     leases: Arc<Leases>,
-    pace: Pace,
-    /// Free places in the pool.
-    slots: Arc<Semaphore>,
-    /// Free places beside the pool.
-    inline_slots: Arc<Semaphore>,
+    pub(crate) pace: Pace,
+    /// The places in the pool.
+    pub(crate) slots: Arc<Slots>,
+    /// What steers the size of the pool; `None` where it is fixed.
+    load: Option<Arc<Load>>,
+    /// The places beside the pool.
+    inline_slots: Arc<Slots>,
     /// Ends on their way to the store. Bounded: while it is full, no slot becomes free.
     ends: mpsc::Sender<Finish>,
     /// Cancelled when nothing new may begin.
@@ -78,20 +92,31 @@ pub(crate) struct Worker {
 /// Starts all parts.
 ///
 /// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) when a schedule wants a kind that has no handler,
 /// [`Error::Unavailable`](crate::Error::Unavailable) when the system gives no thread for the renewal of leases.
 pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> Result<Arc<Worker>> {
+    if let Some(schedule) = registry.schedules().find(|schedule| registry.policy(schedule.kind()).is_none()) {
+        return Err(unknown_kind(schedule));
+    }
+    let client = Client::new(Arc::clone(&store), &registry);
     let (ends, to_finish) = mpsc::channel(finish::BACKLOG_MAX);
     let renewal = CancellationToken::new();
     let worker = Arc::new(Worker {
         id: options.worker.clone().unwrap_or_else(WorkerId::for_this_process),
-        client: Client::new(Arc::clone(&store), &registry),
+        schedules: Schedules::new(client.clone(), registry.schedules().cloned().collect()),
+        client,
         measures: EngineMeasures::default(),
         kinds: registry.kinds(),
-        rules: Arc::new(Rules { limits: registry.limits(), weights: options.weights.clone() }),
+        rules: Arc::new(Rules {
+            limits: registry.limits(),
+            weights: options.weights.clone(),
+            batches: registry.batches(),
+        }),
         leases: Arc::default(),
         pace: Pace::default(),
-        slots: Arc::new(Semaphore::new(options.concurrency.min(Semaphore::MAX_PERMITS))),
-        inline_slots: Arc::new(Semaphore::new(options.inline_max.min(Semaphore::MAX_PERMITS))),
+        slots: Slots::new(options.concurrency),
+        load: options.concurrency_max.map(|_| Arc::default()),
+        inline_slots: Slots::new(options.inline_max),
         ends,
         stopping: CancellationToken::new(),
         attempts: TaskTracker::new(),
@@ -108,6 +133,11 @@ pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOp
     worker.finisher.spawn(finish::finish(Arc::clone(&worker), to_finish));
     worker.finisher.close();
     worker.attempts.spawn(maintenance::maintain(Arc::clone(&worker)));
+    if let (Some(load), Some(max)) = (&worker.load, worker.options.concurrency_max) {
+        let (load, min) = (Arc::clone(load), worker.options.concurrency);
+        worker.attempts.spawn(pool::steer(Arc::clone(&worker), load, min, max));
+    }
+    schedules::start(&worker);
     worker.attempts.spawn(dispatch::dispatch(Arc::clone(&worker)));
     Ok(worker)
 }

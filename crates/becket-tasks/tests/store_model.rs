@@ -11,35 +11,42 @@ mod side;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use becket_tasks::store::conformance::{Factory, MemoryFactory};
+use becket_tasks::store::conformance::{Factory, Reopen};
 use becket_tasks::store::memory::{Limits, MemoryStore};
 use becket_tasks::{Clock, Store};
 use futures_util::future::BoxFuture;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
 use crate::life::{Step, life};
 use crate::side::Side;
 
-/// How many lives are told, unless `PROPTEST_CASES` says otherwise.
-const LIVES: u32 = 64;
+/// How many lives each test tells, unless `PROPTEST_CASES` says otherwise.
+const LIVES: u32 = 2_000;
 
-/// Tells random lives to a store of each factory, and compares all that can be seen from outside.
-fn compare(model: impl Fn() -> Box<dyn Factory>, other: impl Fn() -> Box<dyn Factory>) {
+/// Tells random lives to a store of each factory, and compares all that can be seen from outside. Which lives depends on
+/// the seed, which is printed when one differs: set `BECKET_SEED` to tell the same ones again.
+fn compare(shard: u64, other: impl Fn() -> Box<dyn Reopen>) {
     let default = Config::default();
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { LIVES };
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..default });
+    let given = std::env::var("BECKET_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..)).wrapping_add(shard);
+    let rng_seed = RngSeed::Fixed(seed);
+    let mut runner = TestRunner::new(Config { cases, rng_seed, failure_persistence: None, ..default });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let told = runner.run(&life(), |steps| runtime.block_on(tell(&*model(), &*other(), steps)));
+    let told = runner.run(&life(), |steps| runtime.block_on(tell(Box::new(Model::default()), other(), steps)));
     if let Err(failure) = told {
-        panic!("{failure}");
+        panic!("with BECKET_SEED={}: {failure}", seed.wrapping_sub(shard));
     }
 }
 
-async fn tell(model: &dyn Factory, other: &dyn Factory, life: Vec<Step>) -> Result<(), TestCaseError> {
+async fn tell(model: Box<dyn Reopen>, other: Box<dyn Reopen>, life: Vec<Step>) -> Result<(), TestCaseError> {
     let (mut model, mut other) = (Side::new(model).await, Side::new(other).await);
     for (number, step) in life.into_iter().enumerate() {
+        if matches!(step, Step::Crash) {
+            same_heard(&mut model, &mut other).await?;
+        }
         let (expected, answer) = (model.take(&step).await, other.take(&step).await);
         same(number, &step, &[expected], &[answer])?;
         same(number, &step, &model.overview().await, &other.overview().await)?;
@@ -51,9 +58,14 @@ async fn tell(model: &dyn Factory, other: &dyn Factory, life: Vec<Step>) -> Resu
     let end = Step::Look;
     same(usize::MAX, &end, &model.everything().await, &other.everything().await)?;
     model.check().await?;
+    same_heard(&mut model, &mut other).await
+}
+
+/// Both have announced the same.
+async fn same_heard(model: &mut Side, other: &mut Side) -> Result<(), TestCaseError> {
     let expected = model.heard(None).await;
     let heard = other.heard(Some(expected.len())).await;
-    same(usize::MAX, &end, &expected, &heard)
+    same(usize::MAX, &Step::Look, &expected, &heard)
 }
 
 fn same(number: usize, step: &Step, expected: &[String], answer: &[String]) -> Result<(), TestCaseError> {
@@ -70,22 +82,66 @@ fn same(number: usize, step: &Step, expected: &[String], answer: &[String]) -> R
     Err(TestCaseError::fail(format!("after step {number}, {step:?}, {lengths:?} lines:\n{}", differing.join("\n"))))
 }
 
-/// A memory store whose ids have nothing in common with those of the model.
-struct OtherNode;
+/// Memory stores that can crash; the ids of each node have nothing in common with those of another.
+#[derive(Default)]
+struct Model {
+    node: u64,
+    latest: Mutex<Option<Arc<MemoryStore>>>,
+}
 
-impl Factory for OtherNode {
+impl Factory for Model {
     fn open(&self, clock: Clock) -> BoxFuture<'_, Arc<dyn Store>> {
-        Box::pin(async move { Arc::new(MemoryStore::new(clock, 7, Limits::default())) as Arc<dyn Store> })
+        Box::pin(async move {
+            let store = Arc::new(MemoryStore::new(clock, self.node, Limits::default()));
+            *self.latest.lock().unwrap() = Some(Arc::clone(&store));
+            store as Arc<dyn Store>
+        })
+    }
+}
+
+impl Reopen for Model {
+    fn crash(&self, store: Arc<dyn Store>, _: Clock) -> BoxFuture<'_, Arc<dyn Store>> {
+        self.latest.lock().unwrap().as_ref().unwrap().crash();
+        Box::pin(async move { store })
+    }
+
+    fn reopen(&self, _: Clock) -> BoxFuture<'_, Arc<dyn Store>> {
+        unreachable!("no life closes its store")
     }
 }
 
 #[test]
 fn random_lives_keep_the_invariants_and_depend_on_no_id() {
-    compare(|| Box::new(MemoryFactory), || Box::new(OtherNode));
+    compare(0, || Box::new(Model { node: 7, ..Model::default() }));
 }
 
+/// One test each, so that they run side by side: 10,000 lives in all.
 #[cfg(feature = "sqlite")]
-#[test]
-fn sqlite_store_answers_as_the_memory_store_does() {
-    compare(|| Box::new(MemoryFactory), || Box::new(sqlite::SqliteFactory::new()));
+mod sqlite_store_answers_as_the_memory_store_does {
+    use super::{compare, sqlite};
+
+    #[test]
+    fn in_the_first_lives() {
+        compare(1, || Box::new(sqlite::SqliteFactory::quick()));
+    }
+
+    #[test]
+    fn in_more_lives() {
+        compare(2, || Box::new(sqlite::SqliteFactory::quick()));
+    }
+
+    #[test]
+    fn in_yet_more_lives() {
+        compare(3, || Box::new(sqlite::SqliteFactory::quick()));
+    }
+
+    #[test]
+    fn in_many_lives() {
+        compare(4, || Box::new(sqlite::SqliteFactory::quick()));
+    }
+
+    #[test]
+    fn in_the_last_lives() {
+        compare(5, || Box::new(sqlite::SqliteFactory::quick()));
+    }
 }

@@ -19,6 +19,7 @@ mod order;
 mod origin;
 mod read;
 mod routes;
+mod schedules;
 mod secrets;
 mod sections;
 mod sources;
@@ -36,6 +37,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use becket_tasks::schedule::{Missed, Pattern, Zone};
 use reqwest::Url;
 use secrecy::SecretString;
 
@@ -72,6 +74,8 @@ pub struct Config {
     pub sources: BTreeMap<String, Source>,
     /// Events to targets, in the order of the file.
     pub routes: Vec<Route>,
+    /// Tasks by the clock, in the order of the file.
+    pub schedules: Vec<Schedule>,
     /// The GitHub App's identity, where one is configured.
     pub github_app: Option<GithubApp>,
     /// What is logged.
@@ -136,8 +140,10 @@ pub enum Durability {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Worker {
-    /// Tasks run at once in this process.
+    /// Tasks run at once in this process; with `concurrency_max` the least.
     pub concurrency: usize,
+    /// The most tasks run at once, where the pool follows the load; at least `concurrency`. `None`: it does not.
+    pub concurrency_max: Option<usize>,
     /// Tasks claimed ahead of a free place. 0 claims none ahead.
     pub prefetch: usize,
     /// How long a running task stays ours without a renewal.
@@ -280,6 +286,47 @@ pub enum Target {
         allow_private: bool,
         /// Signs what is posted, as Standard Webhooks: `whsec_` and base64.
         secret: Option<SecretString>,
+    },
+}
+
+/// One of `[[schedules]]`: tasks by the clock.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Schedule {
+    /// The name, unique among schedules.
+    pub name: String,
+    /// When it fires.
+    pub cron: Pattern,
+    /// The time zone that `cron` is read in.
+    pub zone: Zone,
+    /// The longest delay of a task after its tick.
+    pub jitter: Duration,
+    /// What becomes of ticks that were missed.
+    pub missed: Missed,
+    /// What is done at each tick.
+    pub work: ScheduledWork,
+    /// What the payload holds besides `schedule` and `tick`.
+    pub payload: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a schedule does at each tick.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ScheduledWork {
+    /// Enqueues a task of a kind that has a handler elsewhere.
+    Task(String),
+    /// Hands the payload to a target.
+    Target {
+        /// Which.
+        to: Target,
+        /// How long one attempt may take.
+        timeout: Duration,
+        /// Attempts after the first.
+        retries: u32,
+        /// The wait before each retry.
+        backoff: Backoff,
+        /// Higher runs first among tasks that are due.
+        priority: i8,
     },
 }
 

@@ -18,11 +18,11 @@ mod guides {
     struct Fairness;
 }
 
-pub use app::{App, IntoStore, Mistake, Mounted, Running, StartError};
+pub use app::{App, Cron, IntoStore, Mistake, Mounted, Running, StartError, cron};
 pub use becket_tasks::{Backoff, Client, IntoNaming, Naming, Subject, TaskContext, TaskError, TaskId};
 pub use becket_webhooks::{Secrets, Source};
 pub use config::Config;
 pub use extract::{Delivery, Event, FromTask, Headers, Json, Payload, Requirements, State, TaskInput};
-pub use handler::{Configured, Handler, IntoHandler, IntoResult, background, inline};
+pub use handler::{Configured, Handler, IntoHandler, IntoResult, background, batch, inline};
 pub use http::server::Signals;
 pub use route::{IntoPatterns, Pattern, PatternError};

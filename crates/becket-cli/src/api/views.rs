@@ -12,7 +12,7 @@ pub(crate) struct Listing<T> {
     pub(crate) next_cursor: Option<String>,
 }
 
-/// A task; in lists without `result` and `attempts`.
+/// A task; in lists without `result`, `attempts`, `steps` and `progress`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Task {
     pub(crate) id: String,
@@ -34,6 +34,10 @@ pub(crate) struct Task {
     pub(crate) result: Option<Box<RawValue>>,
     #[serde(default)]
     pub(crate) attempts: Vec<Attempt>,
+    #[serde(default)]
+    pub(crate) steps: Vec<Step>,
+    #[serde(default)]
+    pub(crate) progress: Option<Progress>,
 }
 
 /// All that is paused.
@@ -60,6 +64,34 @@ pub(crate) struct Attempt {
     pub(crate) error: Option<String>,
 }
 
+/// What an attempt of a task has done for good.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) at: String,
+    pub(crate) size: u64,
+    pub(crate) result: Option<Box<RawValue>>,
+}
+
+/// How far a running attempt has come.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Progress {
+    pub(crate) done: u64,
+    /// 0 where it is not known.
+    pub(crate) total: u64,
+    pub(crate) message: String,
+    pub(crate) at: String,
+}
+
+/// The progress of one task, as the stream of events tells it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TaskProgress {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    #[serde(flatten)]
+    pub(crate) progress: Progress,
+}
+
 /// A delivery; in lists without `headers` and `body`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Delivery {
@@ -75,6 +107,18 @@ pub(crate) struct Delivery {
     pub(crate) headers: std::collections::BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) body: Option<Box<RawValue>>,
+}
+
+/// A schedule.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Schedule {
+    pub(crate) name: String,
+    pub(crate) cron: String,
+    pub(crate) zone: String,
+    pub(crate) kind: String,
+    pub(crate) paused: bool,
+    pub(crate) next_at: Option<String>,
+    pub(crate) last_at: Option<String>,
 }
 
 /// One change of one task's state.

@@ -88,12 +88,44 @@ pub(crate) struct SelectionArgs {
     /// The tasks' ids.
     #[arg(value_name = "ID", required_unless_present_any = Self::INSTEAD, conflicts_with_all = Self::INSTEAD)]
     pub(crate) ids: Vec<String>,
-    /// All tasks in the given states, which are `failed` unless --state says otherwise.
+    /// No further condition is meant: all tasks in the states of --state or, without it, in those that the command is
+    /// for.
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) filter: TaskFilter,
+    #[command(flatten)]
+    pub(crate) bulk: BulkArgs,
 }
+
+/// Deliveries to replay: some that are named, or all that match.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeliverySelectionArgs {
+    /// Our ids, or the sender's where only one source has it.
+    #[arg(value_name = "ID", required_unless_present_any = Self::INSTEAD, conflicts_with_all = Self::INSTEAD)]
+    pub(crate) ids: Vec<String>,
+    /// No condition is meant: all deliveries.
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) filter: DeliveryFilter,
+    #[command(flatten)]
+    pub(crate) bulk: BulkArgs,
+}
+
+/// How to go about a change to all that match.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct BulkArgs {
+    /// Says how many match, and changes nothing.
+    #[arg(long, conflicts_with = "ids")]
+    pub(crate) dry_run: bool,
+    /// Does not ask before more than 100 are changed; without a terminal to ask on, that many need it.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// The body of a request that changes all that match.
+pub(crate) type SelectionBody = serde_json::Map<String, serde_json::Value>;
 
 /// Which part of a list.
 #[derive(Debug, Clone, Args)]
@@ -110,9 +142,6 @@ pub(crate) struct PageArgs {
 pub(crate) type Query = Vec<(&'static str, String)>;
 
 impl DeliveryFilter {
-    /// The names of its arguments.
-    pub(crate) const ARGS: [&'static str; 4] = ["source", "event", "since", "until"];
-
     /// The filter as a query.
     pub(crate) fn query(&self) -> Query {
         let Self { source, event, since, until } = self.clone();
@@ -146,11 +175,24 @@ impl SelectionArgs {
     const INSTEAD: [&'static str; 9] = ["all", "state", "kind", "lane", "tenant", "source", "event", "since", "until"];
 
     /// The selection as the body of a request that changes tasks.
-    pub(crate) fn body(&self) -> serde_json::Map<String, serde_json::Value> {
-        let conditions = self.filter.query().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
-        let all = self.all.then(|| ("all".to_owned(), true.into()));
-        conditions.chain(all).collect()
+    pub(crate) fn body(&self) -> SelectionBody {
+        body(self.filter.query(), self.all)
     }
+}
+
+impl DeliverySelectionArgs {
+    /// What may stand instead of ids.
+    const INSTEAD: [&'static str; 5] = ["all", "source", "event", "since", "until"];
+
+    /// The selection as the body of a request that replays deliveries.
+    pub(crate) fn body(&self) -> SelectionBody {
+        body(self.filter.query(), self.all)
+    }
+}
+
+fn body(conditions: Query, all: bool) -> SelectionBody {
+    let conditions = conditions.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+    conditions.chain(all.then(|| ("all".to_owned(), true.into()))).collect()
 }
 
 fn given<const N: usize>(parameters: [(&'static str, Option<String>); N]) -> Query {
@@ -186,7 +228,8 @@ mod tests {
     fn filter_says_only_what_was_given() {
         let filter = TaskFilter { state: vec![TaskState::Failed, TaskState::Cancelled], ..TaskFilter::default() };
         assert_eq!(filter.query(), [("state", "failed,cancelled".to_owned())]);
-        let selection = SelectionArgs { ids: Vec::new(), all: true, filter: TaskFilter::default() };
+        let selection =
+            SelectionArgs { ids: Vec::new(), all: true, filter: TaskFilter::default(), bulk: BulkArgs::default() };
         assert_eq!(serde_json::to_string(&selection.body()).unwrap(), r#"{"all":true}"#);
     }
 }

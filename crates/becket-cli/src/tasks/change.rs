@@ -1,4 +1,4 @@
-//! Changing tasks: some that are named, one after the other, or all that match, in one request.
+//! Changing tasks: some that are named, one after the other, or [all that match](crate::bulk).
 //!
 //! One task that cannot be changed does not keep the others from it; the exit code then says that not all went well.
 
@@ -6,17 +6,18 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::api::{Api, read};
-use crate::cli::SelectionArgs;
+use crate::api::Api;
+use crate::bulk::Bulk;
+use crate::cli::{SelectionArgs, SelectionBody};
 use crate::output;
 
 /// Runs tasks again from the start.
 pub(super) async fn requeue(api: &Api, selection: &SelectionArgs, json: bool) -> anyhow::Result<ExitCode> {
     if selection.ids.is_empty() {
-        return matching(api, "requeue", selection, json).await;
+        let bulk = Bulk { things: "tasks", verb: "requeue", done: "requeued" };
+        return bulk.run(api, selection.body(), selection.bulk, json).await;
     }
     each(&selection.ids, "requeued", json, async |id| api.post(&["tasks", id, "requeue"], None::<&()>).await).await
 }
@@ -24,7 +25,8 @@ pub(super) async fn requeue(api: &Api, selection: &SelectionArgs, json: bool) ->
 /// Deletes finished tasks.
 pub(super) async fn purge(api: &Api, selection: &SelectionArgs, json: bool) -> anyhow::Result<ExitCode> {
     if selection.ids.is_empty() {
-        return matching(api, "purge", selection, json).await;
+        let bulk = Bulk { things: "tasks", verb: "purge", done: "purged" };
+        return bulk.run(api, selection.body(), selection.bulk, json).await;
     }
     each(&selection.ids, "purged", json, async |id| {
         api.delete(&["tasks", id]).await?;
@@ -35,30 +37,21 @@ pub(super) async fn purge(api: &Api, selection: &SelectionArgs, json: bool) -> a
 }
 
 /// Ends tasks that have not ended.
-pub(super) async fn cancel(api: &Api, ids: &[String], reason: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
-    #[derive(Serialize)]
-    struct Cancellation<'a> {
-        reason: &'a str,
+pub(super) async fn cancel(
+    api: &Api,
+    selection: &SelectionArgs,
+    reason: Option<&str>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let reason = reason.map(|reason| ("reason".to_owned(), reason.into()));
+    if selection.ids.is_empty() {
+        let mut body = selection.body();
+        body.extend(reason);
+        let bulk = Bulk { things: "tasks", verb: "cancel", done: "cancelled" };
+        return bulk.run(api, body, selection.bulk, json).await;
     }
-    let body = reason.map(|reason| Cancellation { reason });
-    each(ids, "cancelled", json, async |id| api.post(&["tasks", id, "cancel"], body.as_ref()).await).await
-}
-
-/// Changes all that match. The server works in slices and answers at the end.
-async fn matching(api: &Api, verb: &str, selection: &SelectionArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let spinner = output::spinner("working");
-    let answer = api.post(&["tasks", verb], Some(&selection.body())).await;
-    spinner.finish_and_clear();
-    let answer = answer?;
-    if json {
-        output::document(&answer)?;
-    } else {
-        let counts: serde_json::Map<String, Value> = read(&answer)?;
-        for (what, count) in counts {
-            output::line(format_args!("{what}: {count}"))?;
-        }
-    }
-    Ok(ExitCode::SUCCESS)
+    let body: Option<SelectionBody> = reason.map(|reason| [reason].into_iter().collect());
+    each(&selection.ids, "cancelled", json, async |id| api.post(&["tasks", id, "cancel"], body.as_ref()).await).await
 }
 
 /// Changes one after the other. JSON is one document for each.

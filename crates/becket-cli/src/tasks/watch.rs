@@ -18,7 +18,7 @@ struct Watched {
     all_completed: bool,
 }
 
-/// Prints transitions; with ids, only theirs and until all have ended.
+/// Prints transitions; with ids, only theirs and their progress, until all have ended.
 pub(super) async fn run(
     api: &Api,
     ids: Vec<String>,
@@ -26,7 +26,9 @@ pub(super) async fn run(
     kind: Option<String>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let query: Query = [("state", joined(states)), ("kind", kind)]
+    // Of the progress of all tasks there is too much to be of interest.
+    let progress = (!ids.is_empty()).then(|| "true".to_owned());
+    let query: Query = [("state", joined(states)), ("kind", kind), ("progress", progress)]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect();
@@ -115,6 +117,9 @@ fn show(message: &Message, watched: Option<&mut Watched>, json: bool) -> anyhow:
         }
         return Ok(true);
     }
+    if message.event == "progress" {
+        return show_progress(message, watched.as_deref(), json);
+    }
     if message.event != "transition" {
         return Ok(false);
     }
@@ -126,6 +131,22 @@ fn show(message: &Message, watched: Option<&mut Watched>, json: bool) -> anyhow:
         output::document(message.data.as_bytes())?;
     } else {
         output::line(Plain(&line(&transition)))?;
+    }
+    Ok(true)
+}
+
+/// Prints how far one of the tasks has come; answers whether it is one of them.
+fn show_progress(message: &Message, watched: Option<&Watched>, json: bool) -> anyhow::Result<bool> {
+    let task: views::TaskProgress = read(message.data.as_bytes())?;
+    if !watched.is_some_and(|watched| watched.pending.contains(&task.id)) {
+        return Ok(false);
+    }
+    if json {
+        output::document(message.data.as_bytes())?;
+    } else {
+        let views::TaskProgress { id, kind, progress } = &task;
+        let line = format!("{}  {id}  {kind}  {}", progress.at, super::progress::text(progress));
+        output::line(Plain(&line))?;
     }
     Ok(true)
 }

@@ -64,7 +64,9 @@ fn replayed_deliveries_make_new_tasks() {
     server.wait(&[new]).ok();
 
     server.send("github", "push --count 3").ok();
-    let lines = server.ask("deliveries replay --event push --json").ok().json_lines();
-    assert_eq!(lines.len(), 4);
+    assert_eq!(server.ask_json("deliveries replay --event push --dry-run")["matching"], 4);
+    assert_eq!(server.ask_json("deliveries replay --event push")["replayed"], 4);
+    assert_eq!(server.ask("deliveries replay --event push").ok().out.trim(), "replayed: 4");
+    assert_eq!(server.ask_json("tasks list --event push")["items"].as_array().unwrap().len(), 4 + 1 + 4 + 4);
     assert_eq!(server.ask("deliveries replay --event never").ok().err.trim(), "no deliveries match");
 }

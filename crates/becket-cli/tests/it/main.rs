@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should end")]
 
+mod bulk;
 mod configuration;
 mod deliveries;
 mod demo;
@@ -9,6 +10,8 @@ mod errors;
 mod pauses;
 mod reference;
 mod samples;
+mod schedules;
 mod serve;
+mod steps;
 mod tasks;
 mod world;

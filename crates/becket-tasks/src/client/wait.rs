@@ -79,6 +79,7 @@ async fn may_have_ended(announcements: &mut Subscription, task: TaskId) {
     loop {
         match announcements.next().await {
             Some(Notice::Transition(change)) if change.task != task || !change.to.is_finished() => {}
+            Some(Notice::Progress(_)) => {}
             Some(Notice::Transition(_) | Notice::Missed(_)) => return,
             // Nobody announces any more; the caller reads again when its time is up.
             None => return std::future::pending().await,

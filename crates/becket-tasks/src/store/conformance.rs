@@ -31,6 +31,9 @@ pub mod lanes;
 pub mod leasing;
 pub mod looking;
 pub mod pruning;
+pub mod scheduling;
+pub mod stepping;
+pub mod uniqueness;
 mod world;
 
 pub use factory::{Factory, MemoryFactory, Reopen};
@@ -64,6 +67,7 @@ macro_rules! store_conformance {
                 claims_are_ordered_by_priority_then_due_time_then_age,
                 claim_takes_only_the_kinds_it_asks_for,
                 claim_takes_no_more_than_its_limit,
+                tasks_of_a_batch_count_as_one,
                 task_that_is_not_due_is_claimed_once_it_is,
                 running_task_is_not_claimed_again,
                 concurrent_claimers_never_share_an_attempt,
@@ -115,6 +119,13 @@ macro_rules! store_conformance {
                 parent_that_is_run_again_changes_nothing_for_its_children,
                 parent_is_kept_until_its_children_have_ended,
                 long_chain_is_cancelled_as_a_whole,
+            },
+            uniqueness::{
+                task_under_way_stands_for_another_with_its_key,
+                other_keys_and_kinds_are_their_own,
+                result_stands_for_another_while_it_is_fresh,
+                task_that_ended_badly_stands_for_nothing,
+                delivery_is_kept_though_its_task_is_known,
             },
             leasing::{
                 renewed_lease_lasts_longer,
@@ -172,6 +183,12 @@ macro_rules! store_conformance {
                 pruning_in_slices_comes_to_an_end,
                 payloads_beside_a_pruned_one_stay,
             },
+            scheduling::{
+                what_is_kept_of_schedules_is_listed_by_name,
+                schedule_only_ever_moves_forwards,
+                paused_schedule_stays_paused_while_it_advances,
+                what_is_kept_of_schedules_outlives_pruning,
+            },
             looking::{
                 task_tells_all_that_is_known_of_it,
                 unknown_ids_are_answered_with_none,
@@ -184,6 +201,19 @@ macro_rules! store_conformance {
                 large_payload_is_read_back_unchanged,
                 probe_leaves_nothing_behind,
                 closed_store_takes_nothing_more,
+            },
+            stepping::{
+                saved_steps_are_read_back_unchanged,
+                saved_step_keeps_what_it_was_first,
+                steps_of_one_task_are_not_those_of_another,
+                step_from_a_lost_lease_is_not_kept,
+                step_of_a_task_that_does_not_run_is_not_kept,
+                step_of_an_unknown_task_is_not_kept,
+                steps_stay_however_attempts_end,
+                requeue_keeps_the_steps_of_a_task_that_has_not_completed,
+                requeue_of_a_completed_task_forgets_its_steps,
+                steps_go_with_a_purged_task,
+                steps_go_with_an_outdated_task,
             },
             announcing::{
                 transitions_are_announced_in_order,
@@ -205,6 +235,7 @@ macro_rules! store_crash_conformance {
                 acknowledged_submissions_survive_a_crash,
                 redelivery_after_a_crash_is_recognised,
                 what_ended_before_a_crash_stays_ended,
+                saved_steps_survive_a_crash,
                 running_tasks_are_retried_at_once_after_a_crash,
                 crash_of_a_task_without_retries_is_retried,
                 error_after_a_crash_fails_a_task_without_retries,
@@ -214,6 +245,10 @@ macro_rules! store_crash_conformance {
                 waiting_tasks_keep_their_time_over_a_crash,
                 ids_grow_over_a_crash_and_a_clock_that_went_back,
                 orderly_closed_store_opens_with_everything_in_it,
+                lane_of_a_cancelled_attempt_is_free_after_a_crash,
+                what_ties_tasks_to_others_survives_a_crash,
+                rate_is_kept_over_a_crash,
+                what_is_kept_of_schedules_survives_a_crash,
             },
         }
     };
@@ -241,7 +276,7 @@ macro_rules! store_requirements {
 
 #[cfg(test)]
 mod tests {
-    const TOPICS: [(&str, &str); 12] = [
+    const TOPICS: [(&str, &str); 15] = [
         ("accepting", include_str!("conformance/accepting.rs")),
         ("announcing", include_str!("conformance/announcing.rs")),
         ("claiming", include_str!("conformance/claiming.rs")),
@@ -254,6 +289,9 @@ mod tests {
         ("leasing", include_str!("conformance/leasing.rs")),
         ("looking", include_str!("conformance/looking.rs")),
         ("pruning", include_str!("conformance/pruning.rs")),
+        ("stepping", include_str!("conformance/stepping.rs")),
+        ("uniqueness", include_str!("conformance/uniqueness.rs")),
+        ("scheduling", include_str!("conformance/scheduling.rs")),
     ];
 
     #[test]

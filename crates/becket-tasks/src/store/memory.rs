@@ -10,11 +10,14 @@ mod order;
 mod prune;
 mod query;
 mod rows;
+mod schedules;
+mod steps;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
@@ -28,6 +31,8 @@ use crate::order::Scope;
 use crate::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use crate::schedule::ScheduleState;
+use crate::step::{Saved, Step};
 use crate::store::{Claim, Description, Durability, Store, ending};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
@@ -103,6 +108,14 @@ impl MemoryStore {
             events: Events::default(),
             measures: CommitMeasures::default(),
         }
+    }
+
+    /// Does to what is kept what a crash of the process does to a store that outlives it: attempts are lost, and whose turn
+    /// it was is forgotten. For tests that compare such a store with this one.
+    #[cfg(any(test, feature = "conformance"))]
+    pub fn crash(&self) {
+        // A closed store has nothing to lose.
+        let _ = self.change(1, Rows::crash);
     }
 
     /// Makes parked claims look again. Changes do so by themselves, and so does a manual clock that is set.
@@ -191,6 +204,10 @@ impl Store for MemoryStore {
         }))
     }
 
+    fn save_step(&self, lease: Lease, name: Arc<str>, body: Bytes) -> BoxFuture<'_, Result<Saved>> {
+        verb!(self.change(1, |rows, now, _| rows.save_step(lease, name, body, now)))
+    }
+
     fn release(&self, worker: WorkerId) -> BoxFuture<'_, Result<u64>> {
         verb!(self.change(1, |rows, now, log| rows.release(&worker, now, log)))
     }
@@ -230,6 +247,10 @@ impl Store for MemoryStore {
         verb!(self.look(|rows, now| rows.task(task, now)))
     }
 
+    fn steps(&self, task: TaskId) -> BoxFuture<'_, Result<Vec<Step>>> {
+        verb!(self.look(|rows, _| rows.steps(task)))
+    }
+
     fn tasks(&self, filter: TaskFilter, page: Page) -> BoxFuture<'_, Result<Listed<Task>>> {
         verb!(self.look(|rows, _| rows.tasks(&filter, page)))
     }
@@ -260,6 +281,23 @@ impl Store for MemoryStore {
 
     fn counts(&self) -> BoxFuture<'_, Result<Counts>> {
         verb!(self.look(Rows::counts))
+    }
+
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>> {
+        verb!(self.look(|rows, _| rows.schedule_states()))
+    }
+
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>> {
+        verb!(self.change(1, |rows, _, _| rows.advance_schedule(name, settled_until, fired)))
+    }
+
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {
+        verb!(self.change(1, |rows, _, _| rows.pause_schedule(name, paused)))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<()>> {

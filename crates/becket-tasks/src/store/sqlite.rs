@@ -33,6 +33,8 @@ mod read;
 mod recent;
 mod rows;
 mod schedule;
+mod schedule_states;
+mod steps;
 mod verbs;
 mod writer;
 
@@ -43,6 +45,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -59,6 +62,7 @@ use self::read::Readers;
 use self::recent::RecentPayloads;
 use self::rows::Rows;
 use self::schedule::Schedule;
+use self::schedule_states::ScheduleStep;
 use self::writer::Writer;
 use crate::error::{Error, Result};
 use crate::events::Events;
@@ -68,10 +72,12 @@ use crate::order::Scope;
 use crate::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use crate::schedule::ScheduleState;
+use crate::step::{Saved, Step};
 use crate::store::{Claim, Description, Durability, Store};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// How to open a [`SqliteStore`].
 #[derive(Clone, Debug)]
@@ -302,7 +308,7 @@ impl Store for SqliteStore {
                 return Ok(None);
             };
             let started = self.load(added.started).await?;
-            Ok(Some(Inserted { submission, tasks: added.tasks, duplicate: false, started }))
+            Ok(Some(Inserted { submission, tasks: added.tasks, duplicate: false, started, reused: added.reused }))
         })
     }
 
@@ -316,6 +322,10 @@ impl Store for SqliteStore {
 
     fn finish(&self, finishes: Vec<Finish>) -> BoxFuture<'_, Result<Vec<Finished>>> {
         Box::pin(self.ask_patiently(|reply| Command::Finish(finishes, reply)))
+    }
+
+    fn save_step(&self, lease: Lease, name: Arc<str>, body: Bytes) -> BoxFuture<'_, Result<Saved>> {
+        Box::pin(self.save(lease, name, body))
     }
 
     fn release(&self, worker: WorkerId) -> BoxFuture<'_, Result<u64>> {
@@ -349,6 +359,10 @@ impl Store for SqliteStore {
     fn task(&self, task: TaskId) -> BoxFuture<'_, Result<Option<TaskDetail>>> {
         let now = self.clock.now();
         Box::pin(self.readers.ask(move |reader| reader.snapshot(|connection| read::task(connection, task, now))))
+    }
+
+    fn steps(&self, task: TaskId) -> BoxFuture<'_, Result<Vec<Step>>> {
+        Box::pin(self.readers.ask(move |reader| steps::of(&reader.connection, task)))
     }
 
     fn tasks(&self, filter: TaskFilter, page: Page) -> BoxFuture<'_, Result<Listed<Task>>> {
@@ -399,9 +413,28 @@ impl Store for SqliteStore {
         let now = self.clock.now();
         Box::pin(self.readers.ask(move |reader| {
             reader.snapshot(|connection| {
-                Ok(Counts { by_state: read::totals(connection)?, oldest_due: read::oldest_due(connection, now)? })
+                let (oldest_due, due) = read::due(connection, now)?;
+                Ok(Counts { by_state: read::totals(connection)?, oldest_due, due })
             })
         }))
+    }
+
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>> {
+        Box::pin(self.readers.ask(|reader| schedule_states::all(&reader.connection)))
+    }
+
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>> {
+        let step = ScheduleStep::Advance { settled_until, fired };
+        Box::pin(self.ask_patiently(move |reply| Command::Schedule(name, step, reply)))
+    }
+
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask(0, move |reply| Command::Schedule(name, ScheduleStep::Pause(paused), reply)))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<()>> {

@@ -8,16 +8,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use super::Worker;
+use super::batch::{Meeting, Place};
 use super::end::{Verdict, end_of, ended};
 use super::lease::{Held, Stop, StopReason};
+use super::slots::Slot;
 use crate::context::TaskContext;
 use crate::engine::Ended;
-use crate::registry::{Entry, Run};
+use crate::registry::{BatchHandler, Entry, Run};
 use crate::retry::TaskError;
 use crate::task::{Claimed, End, Finish};
 
@@ -30,15 +32,10 @@ type HandlerFuture = BoxFuture<'static, Result<Option<Bytes>, TaskError>>;
 
 /// Begins an attempt in a task of its own. `slot` is free again once its end is on its way to the store; `tell` hears
 /// the end before that.
-pub(crate) fn begin(
-    worker: &Arc<Worker>,
-    held: Held,
-    slot: OwnedSemaphorePermit,
-    tell: Option<oneshot::Sender<Ended>>,
-) {
+pub(crate) fn begin(worker: &Arc<Worker>, held: Held, slot: Slot, tell: Option<oneshot::Sender<Ended>>) {
     let this = Arc::clone(worker);
     worker.attempts.spawn(async move {
-        let end = run(&this, &held).await;
+        let end = run(&this, &held, None).await;
         if let Some(tell) = tell {
             // Nobody has to listen.
             let _ = tell.send(ended(&held.task, end.as_ref()));
@@ -46,6 +43,20 @@ pub(crate) fn begin(
         pass_on(&this, &held, end).await;
         drop(slot);
     });
+}
+
+/// Begins the attempts of a batch, which share a slot and a call of their handler.
+pub(crate) fn begin_batch(worker: &Arc<Worker>, batch: Vec<Held>, slot: Slot, handler: &Arc<dyn BatchHandler>) {
+    let slot = Arc::new(slot);
+    let places = Meeting::of(batch.len(), Arc::clone(handler));
+    for (held, place) in batch.into_iter().zip(places) {
+        let (this, slot) = (Arc::clone(worker), Arc::clone(&slot));
+        worker.attempts.spawn(async move {
+            let end = run(&this, &held, Some(place)).await;
+            pass_on(&this, &held, end).await;
+            drop(slot);
+        });
+    }
 }
 
 /// An attempt that no longer holds its task is reported, too: that it has ended frees its place in lane and limits.
@@ -56,7 +67,7 @@ async fn pass_on(worker: &Worker, held: &Held, end: Option<End>) {
     }
 }
 
-async fn run(worker: &Worker, held: &Held) -> Option<End> {
+async fn run(worker: &Worker, held: &Held, place: Option<Place>) -> Option<End> {
     if held.stop.reason() == Some(StopReason::LeaseLost) {
         return None;
     }
@@ -70,11 +81,14 @@ async fn run(worker: &Worker, held: &Held) -> Option<End> {
     let began = Instant::now();
     let verdict = {
         let _running = worker.measures.runs();
-        verdict(worker, held, entry, began).instrument(span).await
+        verdict(worker, held, entry, place, began).instrument(span).await
     };
     let took = began.elapsed();
     worker.measures.processing.record(took.as_secs_f64());
     worker.pace.record(took);
+    if let Some(load) = &worker.load {
+        load.record(&task.kind, took, tells_of_the_load(&verdict));
+    }
     count(worker, &verdict);
     let stop = held.stop.reason();
     let end = end_of(verdict, stop, task, &entry.policy, worker.options.result_bytes_max, fastrand::f64());
@@ -87,13 +101,24 @@ fn no_handler() -> End {
 }
 
 /// Runs the handler until it returns, panics, or is dropped because it did not heed a stop.
-async fn verdict(worker: &Worker, held: &Held, entry: &Entry, began: Instant) -> Verdict {
+async fn verdict(worker: &Worker, held: &Held, entry: &Entry, place: Option<Place>, began: Instant) -> Verdict {
     let deadline = began + entry.policy.timeout.min(TIMEOUT_MAX);
-    let context = TaskContext::new(Arc::clone(&held.task), deadline, held.stop.token().clone(), worker.client.clone());
-    let run = Run { task: Arc::clone(&held.task), context };
+    let context = TaskContext::new(
+        Arc::clone(&held.task),
+        deadline,
+        held.stop.token().clone(),
+        worker.client.clone(),
+        worker.options.result_bytes_max,
+    );
+    // The last report of its progress comes before its end, also where this future is dropped with its runtime.
+    let _reporting = Reporting(context.clone());
+    let run = Run { task: Arc::clone(&held.task), context: context.clone() };
     // The handler is called inside, so that a panic before its first await is caught too.
     let handler = Arc::clone(&entry.handler);
-    let mut future: HandlerFuture = Box::pin(async move { handler.run(run).await });
+    let mut future: HandlerFuture = match place {
+        Some(place) => Box::pin(place.take(run)),
+        None => Box::pin(async move { handler.run(run).await }),
+    };
     let verdict = tokio::select! {
         biased;
         result = AssertUnwindSafe(&mut future).catch_unwind() => match result {
@@ -101,11 +126,21 @@ async fn verdict(worker: &Worker, held: &Held, entry: &Entry, began: Instant) ->
             Err(panic) => Verdict::Panicked(message(&*panic)),
         },
         why = must_be_dropped(&held.stop, deadline, worker.options.cancel_grace) => Verdict::Dropped(why),
+        never = context.send_what_waits() => match never {},
     };
     // Dropping runs the handler's own destructors, which may panic as well.
     match catch_unwind(AssertUnwindSafe(|| drop(future))) {
         Ok(()) => verdict,
         Err(panic) => Verdict::Panicked(message(&*panic)),
+    }
+}
+
+/// Lets the last report of an attempt's progress go out when it ends, however that is.
+struct Reporting(TaskContext);
+
+impl Drop for Reporting {
+    fn drop(&mut self) {
+        self.0.end_progress();
     }
 }
 
@@ -128,9 +163,14 @@ async fn must_be_dropped(stop: &Stop, deadline: Instant, grace: Duration) -> Sto
     }
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+pub(super) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+/// Whether how long an attempt took says how busy everything is: a failure may be quick because something is broken.
+fn tells_of_the_load(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Returned(Ok(_)) | Verdict::Dropped(StopReason::TimedOut))
 }
 
 fn count(worker: &Worker, verdict: &Verdict) {

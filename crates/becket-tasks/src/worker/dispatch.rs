@@ -11,9 +11,10 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::time::{sleep, timeout};
 
-use super::attempt::begin;
+use super::attempt::{begin, begin_batch};
 use super::lease::Held;
 use super::outage::{Outage, no_answer};
+use super::slots::Slot;
 use super::{STORE_DEADLINE, Worker};
 use crate::error::{Error, Result};
 use crate::store::Claim;
@@ -29,22 +30,26 @@ pub(crate) async fn dispatch(worker: Arc<Worker>) {
         claim_and_begin(&worker, &mut ready).await;
     }
     for held in ready {
-        let finish = Finish { lease: held.lease(), end: End::Release };
-        // The finisher outlives this loop.
-        let _ = worker.ends.send(finish).await;
+        give_back(&worker, &held).await;
     }
     worker.measures.set_ready(0);
+}
+
+async fn give_back(worker: &Worker, held: &Held) {
+    let finish = Finish { lease: held.lease(), end: End::Release };
+    // The finisher outlives the dispatcher.
+    let _ = worker.ends.send(finish).await;
 }
 
 async fn claim_and_begin(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
     let mut outage = Outage::new("claim tasks");
     let mut claiming: OptionFuture<BoxFuture<'_, Result<Vec<Claimed>>>> = None.into();
     let mut is_claiming = false;
-    let mut limit = 0;
+    let (mut limit, mut size) = (0, 0);
     loop {
         begin_ready(worker, ready);
         if let Some(room) = room(worker, ready.len()).filter(|_| !is_claiming) {
-            limit = room;
+            (limit, size) = (room, worker.slots.size());
             claiming = Some(claim(worker, limit, Duration::ZERO)).into();
             is_claiming = true;
         }
@@ -56,6 +61,7 @@ async fn claim_and_begin(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
                     is_claiming = false;
                     outage.over();
                     ready.extend(worker.leases.hold(claimed));
+                    give_back_excess(worker, ready, size).await;
                 }
                 Err(Error::Closed) => {
                     outage.failed(&Error::Closed);
@@ -66,31 +72,54 @@ async fn claim_and_begin(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
                     claiming = Some(claim(worker, limit, pause)).into();
                 }
             },
-            Ok(slot) = Arc::clone(&worker.slots).acquire_owned(), if !ready.is_empty() || !is_claiming => {
-                if let Some(held) = ready.pop_front() {
-                    begin(worker, held, slot, None);
-                }
+            Some(slot) = worker.slots.take(), if !ready.is_empty() || !is_claiming => {
+                begin_next(worker, ready, slot);
             }
         }
+    }
+}
+
+/// Gives back what was claimed for slots that the pool has lost since: the claim was made when it had `size`. Without
+/// this, a burst that ends a quiet hour would wait here, out of reach of others, for a pool that has shrunk meanwhile.
+async fn give_back_excess(worker: &Arc<Worker>, ready: &mut VecDeque<Held>, size: usize) {
+    let lost = size.saturating_sub(worker.slots.size());
+    let waiting = ready.len().saturating_sub(worker.slots.free());
+    // The last are the least urgent.
+    for held in ready.drain(ready.len() - lost.min(waiting)..).collect::<Vec<_>>() {
+        give_back(worker, &held).await;
     }
 }
 
 /// Begins as many as there are free slots.
 fn begin_ready(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
     while !ready.is_empty() {
-        let Ok(slot) = Arc::clone(&worker.slots).try_acquire_owned() else { break };
-        if let Some(held) = ready.pop_front() {
-            begin(worker, held, slot, None);
-        }
+        let Some(slot) = worker.slots.try_take() else { break };
+        begin_next(worker, ready, slot);
     }
     worker.measures.set_ready(ready.len());
+}
+
+/// Begins the next task, with those that it may share a call of its handler with.
+fn begin_next(worker: &Arc<Worker>, ready: &mut VecDeque<Held>, slot: Slot) {
+    let Some(first) = ready.pop_front() else { return };
+    let batch = worker.registry.entry(&first.task.kind).and_then(|entry| entry.batch.as_ref());
+    let Some((max, handler)) = batch.filter(|_| !ready.is_empty()) else { return begin(worker, first, slot, None) };
+    let kind = Arc::clone(&first.task.kind);
+    let mut batch = vec![first];
+    // The claim brought those of a batch one after the other.
+    while batch.len() < *max as usize
+        && let Some(next) = ready.pop_front_if(|next| next.task.kind == kind)
+    {
+        batch.push(next);
+    }
+    begin_batch(worker, batch, slot, handler);
 }
 
 /// How many tasks to ask for; `None` while it is better to wait. Half of what may be claimed ahead must have begun, so
 /// that a busy worker asks for many at a time.
 fn room(worker: &Worker, ready: usize) -> Option<usize> {
-    let ahead = worker.pace.ahead(worker.options.concurrency, worker.options.prefetch);
-    let limit = (worker.slots.available_permits() + ahead).saturating_sub(ready);
+    let ahead = worker.pace.ahead(worker.slots.size(), worker.options.prefetch);
+    let limit = (worker.slots.free() + ahead).saturating_sub(ready);
     (limit > 0 && ready <= ahead / 2).then_some(limit)
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::Worker;
 use super::attempt::begin;
+use super::slots::Slot;
 use crate::engine::Running;
 use crate::error::{Error, Result};
 use crate::registry::Entry;
@@ -55,7 +56,7 @@ async fn commit_and_begin(
     Ok((inserted, running))
 }
 
-fn slot_for(worker: &Worker, task: &NewTask) -> Option<OwnedSemaphorePermit> {
+fn slot_for(worker: &Worker, task: &NewTask) -> Option<Slot> {
     // A start skips limits, so what has some is left to a claim.
     let has_no_limits = |entry: &Entry| entry.policy.limits.is_none();
     let is_debounced = task.lane.as_ref().is_some_and(|lane| lane.debounce.is_some());
@@ -64,5 +65,5 @@ fn slot_for(worker: &Worker, task: &NewTask) -> Option<OwnedSemaphorePermit> {
     if !runs_here || worker.stopping.is_cancelled() {
         return None;
     }
-    Arc::clone(&worker.inline_slots).try_acquire_owned().ok()
+    worker.inline_slots.try_take()
 }

@@ -29,6 +29,12 @@ impl Pace {
         self.mean_nanos.store(mean.max(1), Ordering::Relaxed);
     }
 
+    /// How long attempts take, on a moving average; `None` while nothing is known.
+    pub(crate) fn mean(&self) -> Option<Duration> {
+        let nanos = self.mean_nanos.load(Ordering::Relaxed);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
+    }
+
     /// How many tasks to claim ahead: none while nothing is known, never more than `bound`.
     pub(crate) fn ahead(&self, concurrency: usize, bound: usize) -> usize {
         let mean = u128::from(self.mean_nanos.load(Ordering::Relaxed));

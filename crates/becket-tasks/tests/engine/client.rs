@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use becket_tasks::query::{Page, TaskFilter};
+use becket_tasks::query::{Page, SubmissionFilter, TaskFilter};
 use becket_tasks::{
-    Client, Due, EnqueueError, EnqueueOptions, Error, Policy, Registry, State, Store, TaskContext, TaskError, TaskId,
-    Timestamp, WaitError,
+    BulkChange, Client, Due, EnqueueError, EnqueueOptions, Error, Policy, Registry, State, Store, TaskContext,
+    TaskError, TaskId, Timestamp, WaitError,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -195,6 +195,28 @@ async fn many_tasks_are_changed_in_slices_and_progress_is_told() {
     assert_eq!(calls, 3);
     let left = client.list(TaskFilter::default(), Page::first(10)).await.unwrap();
     assert_eq!(left.items.iter().map(|task| task.id).collect::<Vec<_>>(), [other]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn change_to_many_goes_on_with_the_same_slice_after_an_outage() {
+    let live = shop().options(|options| options.concurrency = 0).start().await;
+    live.client.submit_all((0..3).map(|part| submission(&part.to_string(), &["clean"; 400])).collect()).await.unwrap();
+    let mut bulk = live.client.bulk(TaskFilter::default(), BulkChange::Cancel("too many".into()));
+    assert!(bulk.slice().await.unwrap());
+    live.store.list.is(Mood::Down);
+    for _ in 0..3 {
+        assert!(bulk.slice().await.is_err_and(|error| error.is_temporary()));
+        assert_eq!(bulk.done(), 500);
+    }
+    live.store.list.is(Mood::Fine);
+    while bulk.slice().await.unwrap() {}
+    assert_eq!(bulk.done(), 1_200);
+    assert!(!bulk.slice().await.unwrap(), "there is nothing left");
+    let cancelled = TaskFilter { states: vec![State::Cancelled], ..TaskFilter::default() };
+    for (at_most, expected) in [(u64::MAX, 1_200), (1_100, 1_100), (7, 7), (0, 0)] {
+        assert_eq!(live.client.count_tasks(&cancelled, at_most).await.unwrap(), expected);
+    }
+    assert_eq!(live.client.count_submissions(&SubmissionFilter::default(), u64::MAX).await.unwrap(), 3);
 }
 
 #[tokio::test]

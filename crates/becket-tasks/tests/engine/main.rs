@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail anywhere")]
 
+mod batch;
 mod client;
 mod dispatch;
 mod inline;
@@ -10,7 +11,15 @@ mod lanes;
 mod lease;
 mod outage;
 mod places;
+mod pool;
+mod progress;
 mod retries;
+mod schedules;
 mod shutdown;
+mod sleep;
+#[cfg(feature = "sqlite")]
+#[path = "../sqlite/mod.rs"]
+mod sqlite;
+mod steps;
 mod store;
 mod world;

@@ -9,13 +9,16 @@ use becket_tasks::order::Scope;
 use becket_tasks::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use becket_tasks::schedule::ScheduleState;
 use becket_tasks::store::memory::MemoryStore;
 use becket_tasks::store::{Claim, Description};
 use becket_tasks::submission::Inserted;
 use becket_tasks::task::{Finish, Finished, Lease};
 use becket_tasks::{
-    Claimed, Clock, Error, Events, NewTask, Result, Store, Submission, SubmissionId, Task, TaskDetail, TaskId, WorkerId,
+    Claimed, Clock, Error, Events, NewTask, Result, Saved, Step, Store, Submission, SubmissionId, Task, TaskDetail,
+    TaskId, Timestamp, WorkerId,
 };
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
@@ -86,8 +89,12 @@ pub(crate) struct Unsteady {
     pub(crate) finish: Verb,
     pub(crate) prune: Verb,
     pub(crate) release: Verb,
+    /// Met after the commit, before the answer.
+    pub(crate) save_step: Verb,
+    pub(crate) steps: Verb,
     /// Met after the read, before the answer.
     pub(crate) read: Verb,
+    pub(crate) list: Verb,
     /// How many tasks were claimed.
     pub(crate) claimed: AtomicUsize,
     /// Ends of these tasks are refused for good, with everything that comes along with them.
@@ -108,7 +115,10 @@ impl Unsteady {
             finish: Verb::new(),
             prune: Verb::new(),
             release: Verb::new(),
+            save_step: Verb::new(),
+            steps: Verb::new(),
             read: Verb::new(),
+            list: Verb::new(),
             claimed: AtomicUsize::new(0),
             refused: Mutex::default(),
             stray_kind: Mutex::default(),
@@ -145,9 +155,9 @@ impl Store for Unsteady {
             if let Some(stray) = self.stray_kind.lock().unwrap().clone() {
                 claim.kinds = [&*claim.kinds, &[stray]].concat().into();
             }
-            let limit = claim.limit;
+            let (limit, is_in_batches) = (claim.limit, !claim.rules.batches.is_empty());
             let claimed = self.inner.claim(claim).await?;
-            assert!(claimed.len() <= limit);
+            assert!(claimed.len() <= limit || is_in_batches);
             self.claimed.fetch_add(claimed.len(), Ordering::SeqCst);
             Ok(claimed)
         })
@@ -170,6 +180,14 @@ impl Store for Unsteady {
                 return Err(Error::Invalid("told to refuse".into()));
             }
             self.inner.finish(finishes).await
+        })
+    }
+
+    fn save_step(&self, lease: Lease, name: Arc<str>, body: Bytes) -> BoxFuture<'_, Result<Saved>> {
+        Box::pin(async move {
+            let saved = self.inner.save_step(lease, name, body).await?;
+            self.save_step.pass().await?;
+            Ok(saved)
         })
     }
 
@@ -215,8 +233,18 @@ impl Store for Unsteady {
         })
     }
 
+    fn steps(&self, task: TaskId) -> BoxFuture<'_, Result<Vec<Step>>> {
+        Box::pin(async move {
+            self.steps.pass().await?;
+            self.inner.steps(task).await
+        })
+    }
+
     fn tasks(&self, filter: TaskFilter, page: Page) -> BoxFuture<'_, Result<Listed<Task>>> {
-        self.inner.tasks(filter, page)
+        Box::pin(async move {
+            self.list.pass().await?;
+            self.inner.tasks(filter, page).await
+        })
     }
 
     fn submission(&self, submission: SubmissionId) -> BoxFuture<'_, Result<Option<SubmissionInfo>>> {
@@ -245,6 +273,23 @@ impl Store for Unsteady {
 
     fn counts(&self) -> BoxFuture<'_, Result<Counts>> {
         self.inner.counts()
+    }
+
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>> {
+        self.inner.schedule_states()
+    }
+
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>> {
+        self.inner.advance_schedule(name, settled_until, fired)
+    }
+
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {
+        self.inner.pause_schedule(name, paused)
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<()>> {

@@ -117,7 +117,7 @@ impl Live {
         while !missing.is_empty() {
             match tokio::time::timeout(SOON, self.changes.next()).await {
                 Ok(Some(Notice::Transition(change))) if change.to == state => missing.retain(|id| *id != change.task),
-                Ok(Some(Notice::Transition(_))) => {}
+                Ok(Some(Notice::Transition(_) | Notice::Progress(_))) => {}
                 other => panic!("{missing:?} never became {state}: {other:?}"),
             }
         }

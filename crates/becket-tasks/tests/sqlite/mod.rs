@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use becket_tasks::store::Durability;
 use becket_tasks::store::conformance::{Factory, Reopen};
 use becket_tasks::store::sqlite::{SqliteOptions, SqliteStore};
 use becket_tasks::{Clock, Store};
@@ -16,11 +17,19 @@ use tempfile::TempDir;
 pub(crate) struct SqliteFactory {
     folder: TempDir,
     latest: AtomicU32,
+    durability: Durability,
 }
 
 impl SqliteFactory {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), latest: AtomicU32::new(0) }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { folder, latest: AtomicU32::new(0), durability: Durability::PowerLoss }
+    }
+
+    /// Waits for no disk: for what no power cut is part of.
+    #[allow(dead_code, reason = "not every suite has thousands of stores")]
+    pub(crate) fn quick() -> Self {
+        Self { durability: Durability::ProcessCrash, ..Self::new() }
     }
 
     fn path(&self, number: u32) -> PathBuf {
@@ -32,15 +41,15 @@ impl SqliteFactory {
     }
 }
 
-async fn open(path: &Path, clock: Clock) -> Arc<dyn Store> {
-    let store = SqliteStore::open(SqliteOptions { clock, ..SqliteOptions::new(path) }).await;
+async fn open(path: &Path, clock: Clock, durability: Durability) -> Arc<dyn Store> {
+    let store = SqliteStore::open(SqliteOptions { clock, durability, ..SqliteOptions::new(path) }).await;
     Arc::new(store.expect("the store opens"))
 }
 
 impl Factory for SqliteFactory {
     fn open(&self, clock: Clock) -> BoxFuture<'_, Arc<dyn Store>> {
         let path = self.path(self.next());
-        Box::pin(async move { open(&path, clock).await })
+        Box::pin(async move { open(&path, clock, self.durability).await })
     }
 }
 
@@ -55,12 +64,12 @@ impl Reopen for SqliteFactory {
                 std::fs::copy(with_suffix(&killed), with_suffix(&left)).expect("the files can be copied");
             }
             drop(store);
-            open(&left, clock).await
+            open(&left, clock, self.durability).await
         })
     }
 
     fn reopen(&self, clock: Clock) -> BoxFuture<'_, Arc<dyn Store>> {
         let path = self.path(self.latest.load(Ordering::SeqCst));
-        Box::pin(async move { open(&path, clock).await })
+        Box::pin(async move { open(&path, clock, self.durability).await })
     }
 }

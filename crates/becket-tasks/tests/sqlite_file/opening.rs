@@ -8,6 +8,9 @@ use becket_tasks::{Clock, Error, NewTask, Store, Timestamp};
 
 use crate::world::{Disk, Process, add, child, child_path, open_when_free, submission};
 
+/// One step more than this version knows.
+const FROM_THE_FUTURE: &str = "INSERT INTO migrations SELECT max(number) + 1, 'from the future', 0 FROM migrations";
+
 /// Opening must fail with this kind of error, and leave the file and the log beside it as they are.
 async fn refused(disk: &Disk) -> String {
     let files = || {
@@ -123,9 +126,11 @@ async fn truncated_file_is_refused_and_left_alone() {
 #[tokio::test]
 async fn file_of_a_newer_version_is_refused_and_left_alone() {
     let disk = Disk::with_closed_store(1).await;
-    disk.tamper("INSERT INTO migrations VALUES (99, 'from the future', 0)");
+    let known = disk.number("SELECT max(number) FROM migrations");
+    disk.tamper(FROM_THE_FUTURE);
     let error = refused(&disk).await;
-    assert!(error.contains("newer version of Becket (step "), "{error}");
+    let expected = format!("newer version of Becket (step {}, this one knows {known})", known + 1);
+    assert!(error.contains(&expected), "{error}");
 }
 
 /// A crash leaves a log; it is for the version that wrote it.
@@ -135,7 +140,7 @@ async fn log_that_a_newer_version_left_behind_is_not_moved_into_its_file() {
     let newer = Disk::new();
     {
         let writer = rusqlite::Connection::open(disk.path()).unwrap();
-        writer.execute_batch("INSERT INTO migrations VALUES (99, 'from the future', 0)").unwrap();
+        writer.execute_batch(FROM_THE_FUTURE).unwrap();
         for suffix in ["", "-wal"] {
             let name = |disk: &Disk| format!("{}{suffix}", disk.path().display());
             std::fs::copy(name(&disk), name(&newer)).unwrap();

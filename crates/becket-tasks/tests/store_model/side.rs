@@ -7,7 +7,7 @@ use std::time::Duration;
 use becket_tasks::query::{Page, SubmissionFilter, SubmissionInfo, TaskFilter};
 use becket_tasks::state::CRASHES_MIN;
 use becket_tasks::store::Claim;
-use becket_tasks::store::conformance::Factory;
+use becket_tasks::store::conformance::Reopen;
 use becket_tasks::submission::{Inserted, NewTask, Parent, Submission};
 use becket_tasks::task::{Claimed, Finish, Lease, Outcome, Task, TaskDetail};
 use becket_tasks::{Clock, Error, Notice, State, Store, SubmissionId, Subscription, TaskId, Timestamp};
@@ -18,6 +18,7 @@ use crate::life::{BIRTH, Step};
 
 /// A store, and what it gave out so far, in order.
 pub(crate) struct Side {
+    factory: Box<dyn Reopen>,
     store: Arc<dyn Store>,
     clock: Clock,
     listener: Subscription,
@@ -28,11 +29,12 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    pub(crate) async fn new(factory: &dyn Factory) -> Self {
+    pub(crate) async fn new(factory: Box<dyn Reopen>) -> Self {
         let clock = Clock::manual(BIRTH);
         let store = factory.open(clock.clone()).await;
         let listener = store.events().subscribe();
         Self {
+            factory,
             store,
             clock,
             listener,
@@ -84,12 +86,22 @@ impl Side {
                 let leases = leases.iter().map(|number| self.lease(*number)).collect();
                 format!("{:?}", self.store.renew(leases, *lease).await.unwrap())
             }
+            Step::Save(number, name, body) => {
+                let saved = self.store.save_step(self.lease(*number), (*name).into(), (*body).into()).await;
+                format!("{:?}", saved.unwrap())
+            }
             Step::Jump(secs) => {
                 self.clock.set(Timestamp::from_millis(self.clock.now().as_millis() + secs * 1_000));
                 String::new()
             }
             Step::Pass(duration) => {
                 self.clock.advance(*duration);
+                String::new()
+            }
+            Step::Crash => {
+                self.store = self.factory.crash(Arc::clone(&self.store), self.clock.clone()).await;
+                // What the crash did itself is not announced.
+                self.listener = self.store.events().subscribe();
                 String::new()
             }
             Step::Look => String::new(),
@@ -116,6 +128,13 @@ impl Side {
             Step::SetPaused(scope, is_paused) => {
                 self.store.set_paused(scope.clone(), *is_paused).await.unwrap();
                 format!("{:?}", self.store.paused().await.unwrap())
+            }
+            Step::AdvanceSchedule(name, secs, fired) => {
+                let tick = BIRTH.after(Duration::from_secs(*secs));
+                format!("{:?}", self.store.advance_schedule((*name).into(), tick, fired.then_some(tick)).await)
+            }
+            Step::PauseSchedule(name, paused) => {
+                format!("{:?}", self.store.pause_schedule((*name).into(), *paused).await)
             }
             other => unreachable!("{other:?} is taken elsewhere"),
         }
@@ -164,7 +183,8 @@ impl Side {
         let started: String = inserted.started.iter().map(|one| self.learn_claimed(one)).collect();
         let tasks: Vec<TaskId> = inserted.tasks.iter().map(|id| self.name(*id)).collect();
         let submission = self.name_submission(inserted.submission);
-        format!("{submission} {tasks:?} duplicate: {} started: [{started}] ", inserted.duplicate)
+        let reused: Vec<TaskId> = inserted.reused.iter().map(|id| self.name(*id)).collect();
+        format!("{submission} {tasks:?} duplicate: {} reused: {reused:?} started: [{started}] ", inserted.duplicate)
     }
 
     fn learn_claimed(&mut self, claimed: &Claimed) -> String {
@@ -185,6 +205,7 @@ impl Side {
         let mut seen = vec![format!("{:?} {oldest_due:?}", counts.by_state)];
         seen.extend(self.list_tasks(TaskFilter::default(), 1_000).await);
         seen.extend(self.list_submissions(SubmissionFilter::default(), 1_000).await);
+        seen.push(format!("{:?}", self.store.schedule_states().await.unwrap()));
         seen
     }
 
@@ -196,6 +217,8 @@ impl Side {
             let names = |ids: Vec<TaskId>| ids.into_iter().map(|id| self.name(id)).collect::<Vec<_>>();
             let family = self.store.family(*id).await.unwrap();
             seen.push(format!("{:?}", family.map(|family| (names(family.parents), names(family.children)))));
+            let steps = self.store.steps(*id).await.unwrap().into_iter().map(|step| (step.name, step.at, step.body));
+            seen.push(format!("{:?}", steps.collect::<Vec<_>>()));
         }
         for id in &self.submissions {
             let info = self.store.submission(*id).await.unwrap().map(|info| self.anonymous_submission(info));

@@ -10,10 +10,10 @@ use becket_tasks::{Backoff, Policy, Registry, RetryPolicy, Run};
 
 use super::order::{Ordered, ordered};
 use super::store::StoreChoice;
-use super::{App, Mistake, Registration, sources, targets};
+use super::{App, Mistake, Registration, schedules, sources, targets};
 use crate::config::{Config, Mode};
 use crate::extract::{States, TaskInput};
-use crate::handler::Configured;
+use crate::handler::{Batch, Configured};
 use crate::http::ingest::Received;
 use crate::http::kept;
 use crate::route::Pattern;
@@ -30,7 +30,7 @@ pub(super) struct Plan {
     pub(super) routes: Routes,
 }
 
-/// A handler with its name and what it wants; `None` for one whose tasks are enqueued by hand.
+/// A handler with its name and what it wants; `None` for one whose tasks are enqueued by hand or by the clock.
 pub(super) struct Named {
     pub(super) kind: String,
     pub(super) wanted: Option<Wanted>,
@@ -42,7 +42,7 @@ pub(super) struct Named {
 /// # Errors
 /// Every mistake in it.
 pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
-    let App { config, listen, store, sources, handlers, tasks, states, mut mistakes } = app;
+    let App { config, listen, store, sources, handlers, tasks, schedules, states, mut mistakes } = app;
     let config = match config.map_or_else(|| Config::from_toml(""), Ok) {
         Ok(config) => config,
         Err(errors) => return Err(errors.iter().map(|e| Mistake::new(e.what(), e.mend())).collect()),
@@ -52,10 +52,13 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
 
     let mut named: Vec<Named> = handlers.into_iter().map(|given| from_registration(given, &mut mistakes)).collect();
     named.extend(targets::from_routes(&config.routes, &mut mistakes));
+    named.extend(targets::from_schedules(&config.schedules, &mut mistakes));
     named.extend(tasks.into_iter().map(|(kind, handler)| Named { kind, wanted: None, handler }));
     check_names(&named, &mut mistakes);
     check_states(&named, &states, &mut mistakes);
     let ordered = named.iter().map(|one| ordered(one, &mut mistakes)).collect();
+    let mut registry = Registry::new();
+    schedules::register(&mut registry, schedules, &config.schedules, &named, &mut mistakes);
 
     let sources = sources::all(&config, sources, &mut mistakes);
     if sources.is_empty() && named.iter().any(|one| one.wanted.is_some()) {
@@ -64,7 +67,7 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
     }
     let (Ok(store), true) = (store, mistakes.is_empty()) else { return Err(mistakes) };
     let listen = listen.unwrap_or(config.server.listen);
-    let (registry, routes) = register(named, ordered, states, &config);
+    let routes = register(&mut registry, named, ordered, states, &config);
     Ok(Plan { listen, store, sources, registry, routes, config })
 }
 
@@ -116,9 +119,14 @@ fn check_states(named: &[Named], states: &States, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-fn register(named: Vec<Named>, ordered: Vec<Ordered>, states: States, config: &Config) -> (Registry, Routes) {
+fn register(
+    registry: &mut Registry,
+    named: Vec<Named>,
+    ordered: Vec<Ordered>,
+    states: States,
+    config: &Config,
+) -> Routes {
     let states = Arc::new(states);
-    let mut registry = Registry::new();
     registry.read_payloads_with(|meta, payload| kept::json(meta, payload).unwrap_or_default());
     let mut routes = Vec::new();
     for (Named { kind, wanted, handler }, ordered) in named.into_iter().zip(ordered) {
@@ -129,10 +137,15 @@ fn register(named: Vec<Named>, ordered: Vec<Ordered>, states: States, config: &C
             routes.push(Route { wanted, mode, task: policy.new_task(Arc::clone(&kind)) });
         }
         let (run, states) = (handler.run, Arc::clone(&states));
-        let inserted = registry.insert(kind, policy, move |task: Run| run(TaskInput::new(task, Arc::clone(&states))));
+        let inserted = match handler.batch {
+            Some(Batch { max, run }) => registry.insert_batch(kind, policy, max, move |tasks: Vec<Run>| {
+                run(tasks.into_iter().map(|task| TaskInput::new(task, Arc::clone(&states))).collect())
+            }),
+            None => registry.insert(kind, policy, move |task: Run| run(TaskInput::new(task, Arc::clone(&states)))),
+        };
         debug_assert!(inserted.is_ok(), "names were checked");
     }
-    (registry, Routes::new(routes))
+    Routes::new(routes)
 }
 
 fn policy(handler: &Configured, ordered: Ordered, mode: Mode, config: &Config) -> Policy {

@@ -77,6 +77,11 @@ async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
     let Plan { config, store, sources, registry, routes, .. } = plan;
     let opened = store.open().await?;
     let kinds = registry.kinds();
+    let scheduled = registry.schedules().filter_map(|schedule| {
+        let task = registry.policy(schedule.kind())?.new_task(Arc::clone(schedule.kind()));
+        Some((Arc::clone(schedule.name()), task))
+    });
+    let scheduled = scheduled.collect();
     let started = Engine::start(Arc::clone(&opened.store), registry, engine_options(&config)).await;
     let engine = started.map_err(StartError::Engine)?;
     let (routes, metrics) = (Arc::new(routes), Arc::new(Metrics::new()));
@@ -89,7 +94,7 @@ async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
         engine: engine.clone(),
         kinds,
         sources: sources.iter().map(|received| received.source.name().into()).collect(),
-        replay: Arc::new(Replayer { client: engine.client().clone(), routes: Arc::clone(&routes) }),
+        replay: Arc::new(Replayer { client: engine.client().clone(), routes: Arc::clone(&routes), scheduled }),
         admin_token: config.admin.token.clone(),
         metrics: Arc::clone(&metrics),
         rejections: Arc::clone(&rejections),
@@ -106,6 +111,7 @@ async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
 fn engine_options(config: &Config) -> EngineOptions {
     EngineOptions {
         concurrency: config.worker.concurrency,
+        concurrency_max: config.worker.concurrency_max,
         prefetch: config.worker.prefetch,
         lease: config.worker.lease,
         weights: config.worker.weights.iter().map(|(tenant, weight)| (tenant.as_str().into(), *weight)).collect(),

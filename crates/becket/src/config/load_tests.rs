@@ -57,6 +57,22 @@ fn each_layer_overrides_those_below() {
 }
 
 #[test]
+fn concurrency_may_be_a_range_in_every_layer() {
+    let range = "{ min = 2, max = 9 }";
+    let file = format!("[worker]\nconcurrency = {range}");
+    for layers in [
+        Layers { file: &file, ..Layers::default() },
+        Layers { file: "[worker.concurrency]\nmin = 2\nmax = 9", ..Layers::default() },
+        Layers { env: &[("BECKET_WORKER__CONCURRENCY", range)], ..Layers::default() },
+        Layers { flags: &[("--concurrency", range)], ..Layers::default() },
+    ] {
+        let loaded = layers.loaded();
+        assert_eq!((loaded.config.worker.concurrency, loaded.config.worker.concurrency_max), (2, Some(9)));
+        assert_eq!(loaded.origins.get("worker.concurrency").unwrap().value, range);
+    }
+}
+
+#[test]
 fn every_named_flag_sets_its_key() {
     for ((flag, key), value) in NAMED_FLAGS.iter().zip(["[::1]:1", "memory:", "7", "debug"]) {
         let loaded = Layers { flags: &[(flag, value)], ..Layers::default() }.loaded();

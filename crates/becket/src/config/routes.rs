@@ -36,7 +36,7 @@ fn read(
     let to = target(&mut section);
     let mode = section.or("mode", (Mode::Background, Mode::Background), values::mode);
     let retry = Retry::read(&mut section, defaults);
-    let priority = section.or("priority", (0, 0), |v| values::integer(v, -128..=127));
+    let priority = priority(&mut section);
     let order = order::read(&mut section);
     section.finish();
     let Retry { timeout, retries, backoff } = retry?;
@@ -52,6 +52,10 @@ fn read(
         priority: priority?,
         order: order?,
     })
+}
+
+pub(super) fn priority(section: &mut Section<'_>) -> Option<i8> {
+    section.or("priority", (0, 0), |v| values::integer(v, -128..=127))
 }
 
 fn patterns(section: &mut Section<'_>) -> Option<Vec<String>> {
@@ -73,11 +77,11 @@ fn known_source(value: &Value, sources: &BTreeSet<String>) -> Parsed<String> {
     Err(Problem::new(format!("there is no source `{text}`"), mend))
 }
 
-/// What a route says about attempts, with what `[tasks]` says where it is silent.
-struct Retry {
-    timeout: Duration,
-    retries: u32,
-    backoff: Backoff,
+/// What a route or a schedule says about attempts, with what `[tasks]` says where it is silent.
+pub(super) struct Retry {
+    pub(super) timeout: Duration,
+    pub(super) retries: u32,
+    pub(super) backoff: Backoff,
 }
 
 /// The key `backoff`, as written.
@@ -89,7 +93,7 @@ enum Growth {
 }
 
 impl Retry {
-    fn read(section: &mut Section<'_>, defaults: Option<&Tasks>) -> Option<Self> {
+    pub(super) fn read(section: &mut Section<'_>, defaults: Option<&Tasks>) -> Option<Self> {
         let default = |of: fn(&Tasks) -> Duration| {
             let value = defaults.map(of).unwrap_or_default();
             (value, humantime::format_duration(value))
@@ -133,7 +137,7 @@ fn growth(section: &mut Section<'_>) -> Option<Growth> {
 }
 
 /// `"log"`, or a table that names the kind of target by its key.
-fn target(section: &mut Section<'_>) -> Option<Target> {
+pub(super) fn target(section: &mut Section<'_>) -> Option<Target> {
     const RULE: &str = "write to = \"log\" or to = { http = \"https://…\" }";
     if section.is_table("to") {
         return http(section.section("to"));

@@ -51,12 +51,16 @@ pub(super) fn store(mut section: Section<'_>) -> Option<Store> {
 }
 
 pub(super) fn worker(mut section: Section<'_>) -> Option<Worker> {
-    let concurrency = section.required("concurrency", |v| values::integer(v, 1..=1024));
+    let concurrency = section.wanted_as("concurrency", "concurrency", values::concurrency, |_, (min, max)| match max {
+        Some(max) => format!("{{ min = {min}, max = {max} }}"),
+        None => min.to_string(),
+    });
     let prefetch = section.required("prefetch", |v| values::integer(v, 0..=10_000));
     let lease = section.required("lease", |v| values::duration(v, "1s", "1h"));
     let weights = section.by_name("weights", |v| values::integer(v, 1..=Rules::WEIGHT_MAX.into()));
     section.finish();
-    Some(Worker { concurrency: concurrency?, prefetch: prefetch?, lease: lease?, weights })
+    let (concurrency, concurrency_max) = concurrency?;
+    Some(Worker { concurrency, concurrency_max, prefetch: prefetch?, lease: lease?, weights })
 }
 
 pub(super) fn tasks(mut section: Section<'_>) -> Option<Tasks> {

@@ -9,8 +9,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use becket_tasks::schedule::Missed;
+
 use super::error::Problem;
-use super::layers::Value;
+use super::layers::{Value, parse_untyped};
+use super::origin::Origin;
 use super::suggest::nearest;
 use super::{Durability, LogFormat, Mode, SourceKind, StoreUrl};
 
@@ -54,6 +57,35 @@ pub(super) fn integer<T: TryFrom<i64>>(value: &Value, limits: RangeInclusive<i64
     };
     let within = Some(number).filter(|n| limits.contains(n)).and_then(|n| T::try_from(n).ok());
     within.ok_or_else(|| Problem::new(format!("{number} is out of range"), rule()))
+}
+
+/// How many at once: a number, or a table with `min` and `max`, which makes the second of the pair.
+pub(super) fn concurrency(value: &Value) -> Parsed<(usize, Option<usize>)> {
+    const LIMITS: RangeInclusive<i64> = 1..=1024;
+    let written;
+    let table = match value {
+        Value::Table(table) => table,
+        Value::Untyped(text) if text.trim_start().starts_with('{') => match parse_untyped(text, &Origin::Default) {
+            Some(Value::Table(table)) => {
+                written = table;
+                &written
+            }
+            _ => return Err(Problem::new(format!("`{text}` cannot be read"), "write { min = 4, max = 64 }")),
+        },
+        other => return integer(other, LIMITS).map(|number| (number, None)),
+    };
+    const RULE: &str = "write a number, or { min = 4, max = 64 }";
+    if let Some(unknown) = table.keys().find(|key| *key != "min" && *key != "max") {
+        return Err(Problem::new(format!("has a key `{unknown}`, which is unknown here"), RULE));
+    }
+    let (Some(min), Some(max)) = (table.get("min"), table.get("max")) else {
+        return Err(Problem::new("is a table without `min` or without `max`", RULE));
+    };
+    let (min, max) = (integer(&min.value, LIMITS)?, integer(&max.value, LIMITS)?);
+    if min > max {
+        return Err(Problem::new(format!("has a min of {min} above its max of {max}"), RULE));
+    }
+    Ok((min, Some(max)))
 }
 
 /// `true` or `false`.
@@ -163,6 +195,10 @@ pub(super) fn word<T: Copy>(value: &Value, words: &[(&'static str, T)]) -> Parse
 
 pub(super) fn mode(value: &Value) -> Parsed<Mode> {
     word(value, &[("inline", Mode::Inline), ("background", Mode::Background)])
+}
+
+pub(super) fn missed(value: &Value) -> Parsed<Missed> {
+    word(value, &[("skip", Missed::Skip), ("catch_up", Missed::catch_up())])
 }
 
 pub(super) fn durability(value: &Value) -> Parsed<Durability> {

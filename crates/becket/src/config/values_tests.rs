@@ -155,3 +155,24 @@ fn a_word_is_suggested_for_a_slip() {
     );
     assert_eq!(refusal(log_format(&written("xml"))), "`xml` is not known here; write \"text\" or \"json\"");
 }
+
+#[test]
+fn concurrency_is_a_number_or_a_range() {
+    let parse = |text: &str| concurrency(&Value::Untyped(text.to_owned()));
+    assert_eq!(concurrency(&Value::Integer(16)), Ok((16, None)));
+    assert_eq!(parse(" 16 "), Ok((16, None)));
+    assert_eq!(parse("{ min = 4, max = 64 }"), Ok((4, Some(64))));
+    assert_eq!(parse("{min=7,max=7}"), Ok((7, Some(7))));
+    let rule = "write a number, or { min = 4, max = 64 }";
+    for (text, refused) in [
+        ("0", "0 is out of range; write a whole number from 1 to 1024".to_owned()),
+        ("{ min = 0, max = 4 }", "0 is out of range; write a whole number from 1 to 1024".to_owned()),
+        ("{ min = 4, max = 1025 }", "1025 is out of range; write a whole number from 1 to 1024".to_owned()),
+        ("{ min = 4 }", format!("is a table without `min` or without `max`; {rule}")),
+        ("{ min = 4, most = 8 }", format!("has a key `most`, which is unknown here; {rule}")),
+        ("{ min = 8, max = 4 }", format!("has a min of 8 above its max of 4; {rule}")),
+        ("{ min = 4", "`{ min = 4` cannot be read; write { min = 4, max = 64 }".to_owned()),
+    ] {
+        assert_eq!(refusal(parse(text)), refused, "{text}");
+    }
+}

@@ -11,6 +11,7 @@ use becket_tasks::{Backoff, TaskError};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use super::batch::Batch;
 use super::{Arguments, Handler, IntoResult, Order, name};
 use crate::config::Mode;
 use crate::extract::{Requirements, TaskInput};
@@ -71,6 +72,8 @@ pub struct Configured {
     pub(crate) order: Order,
     pub(crate) needs: Requirements,
     pub(crate) run: RunTask,
+    /// For handlers that take several tasks at once.
+    pub(crate) batch: Option<Batch>,
 }
 
 impl Configured {
@@ -109,6 +112,7 @@ impl Configured {
             order: Order::default(),
             needs: Requirements::default(),
             run,
+            batch: None,
         }
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, HOST, ORIGIN, UPGRADE};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method};
@@ -117,7 +117,9 @@ fn check_local(peer: Option<IpAddr>, request: &Parts) -> Result<(), Problem> {
     if !is_this_machine(&host) {
         return Err(refused("the request is for a host name that is not this machine's"));
     }
-    if changes_something(&request.method) && is_from_another_site(headers, &host) {
+    // Browsers let pages read only what comes from their own site, but for WebSockets, where that is for servers to see to.
+    let is_protected = !changes_something(&request.method) && !headers.contains_key(UPGRADE);
+    if !is_protected && is_from_another_site(headers, &host) {
         return Err(refused("a page of another site sent it"));
     }
     Ok(())
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_pages_of_other_sites_change_nothing() {
+    fn without_a_token_pages_of_other_sites_change_nothing_and_open_no_socket() {
         let host = ("host", "127.0.0.1:8080");
         for header in [
             ("origin", "https://evil.example"),
@@ -271,6 +273,8 @@ mod tests {
             assert!(local("127.0.0.1", Method::POST, &[host, header]).is_err(), "{header:?}");
             assert!(local("127.0.0.1", Method::DELETE, &[host, header]).is_err(), "{header:?}");
         }
+        let upgrade = [host, ("upgrade", "websocket"), ("origin", "https://evil.example")];
+        assert!(local("127.0.0.1", Method::GET, &upgrade).is_err(), "no browser protects a WebSocket");
         let ours = [host, ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")];
         assert!(local("127.0.0.1", Method::POST, &ours).is_ok());
     }

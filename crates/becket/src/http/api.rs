@@ -7,21 +7,26 @@
 //! [problems](super::problem).
 
 mod body;
+mod bulk;
 mod cancel;
 mod deliveries;
+mod detail;
 mod enqueue;
 mod events;
 mod find;
 mod health;
 mod openapi;
+mod operations;
 mod page;
 mod params;
 mod pauses;
 mod rejections;
+mod schedules;
 mod selection;
 mod status;
 mod tasks;
 mod views;
+mod watch;
 mod webhooks;
 
 use std::fmt;
@@ -43,6 +48,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::health::Probe;
+use self::operations::Book;
 use super::access::{Access, guard};
 use super::metrics::Metrics;
 use super::problem::Problem;
@@ -50,7 +56,7 @@ use super::rejections::RejectionLog;
 
 /// The largest body of a call, in bytes: the arguments of an enqueued task are most of it.
 const BODY_BYTES_MAX: usize = 2 * 1_024 * 1_024;
-/// How many listeners `/api/v1/events` has at the most.
+/// How many listeners `/api/v1/events` and the events of single tasks have at the most.
 const LISTENERS_MAX: usize = 64;
 
 /// What the API works on.
@@ -96,6 +102,7 @@ struct Api {
     context: ApiContext,
     probe: Probe,
     listeners: Arc<Semaphore>,
+    operations: Book,
     document: Bytes,
 }
 
@@ -118,6 +125,7 @@ pub fn router(context: ApiContext) -> Router {
     let state: Shared = Arc::new(Api {
         probe: Probe::default(),
         listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
+        operations: Book::new(context.shutdown.clone()),
         // Plain data can be written as JSON; the tests read it.
         document: document().to_json().unwrap_or_default().into(),
         context,
@@ -145,16 +153,25 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(tasks::show, tasks::purge_one))
         .routes(routes!(tasks::requeue_one))
         .routes(routes!(cancel::cancel))
-        .routes(routes!(selection::requeue))
-        .routes(routes!(selection::purge))
+        .routes(routes!(bulk::requeue))
+        .routes(routes!(bulk::purge))
+        .routes(routes!(bulk::cancel))
         .routes(routes!(pauses::list))
         .routes(routes!(pauses::pause, pauses::resume))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::body))
         .routes(routes!(deliveries::replay))
+        .routes(routes!(bulk::replay))
+        .routes(routes!(operations::list))
+        .routes(routes!(operations::show, operations::stop))
         .routes(routes!(events::listen))
+        .routes(routes!(watch::watch))
         .routes(routes!(rejections::list))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::fire))
         .routes(routes!(status::one))
         .routes(routes!(status::list))
         .routes(routes!(health::metrics))

@@ -5,20 +5,25 @@ use serde_json::{Value, json};
 
 use crate::world::{World, delivery, problem_of};
 
-struct Listener {
+/// Whoever reads a stream of events.
+pub(crate) struct Listener {
     response: Response,
     text: String,
 }
 
 impl Listener {
     async fn to(world: &World, query: &str) -> Self {
-        let response = world.request(Method::GET, &format!("/api/v1/events{query}")).send().await.unwrap();
+        Self::at(world, &format!("/api/v1/events{query}")).await
+    }
+
+    pub(crate) async fn at(world: &World, path: &str) -> Self {
+        let response = world.request(Method::GET, path).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self { response, text: String::new() }
     }
 
     /// The name and data of the next event; `None` when the stream has ended.
-    async fn next(&mut self) -> Option<(String, Value)> {
+    pub(crate) async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);

@@ -66,7 +66,7 @@ async fn name_with_a_slash_or_a_number_sign_is_percent_encoded() {
 async fn what_there_is_not_cannot_be_paused_and_the_answer_lists_what_there_is() {
     let world = World::start().await;
     for (path, why) in [
-        ("kind/quik", "there is no kind `quik`; there are blocked, failing, once_failing, quick"),
+        ("kind/quik", "there is no kind `quik`; there are blocked, failing, once_failing, quick, stepwise"),
         ("source/gitlab", "there is no source `gitlab`; there are github, billing, api"),
         ("tenant/17", "there is no such scope; a `kind` or a `source` can be paused"),
     ] {

@@ -43,7 +43,8 @@ async fn each_described_endpoint_is_routed() {
         assert_ne!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{endpoint}");
         if response.status() == StatusCode::NOT_FOUND {
             let text = response.text().await.unwrap();
-            assert!(text.contains("with this id") || text.contains("there is no kind"), "{endpoint}: {text}");
+            let is_told = ["with this id", "with this name", "there is no kind"].iter().any(|told| text.contains(told));
+            assert!(is_told, "{endpoint}: {text}");
         }
     }
 }

@@ -42,7 +42,7 @@ async fn task_is_shown_with_its_fields_attempts_and_result() {
         let id = world.ended(delivery("github", "issues.opened", "d-1", &["quick"])).await;
         let task = world.get(&format!("/api/v1/tasks/{id}")).await;
         let mut expected: Vec<&str> = FIELDS.to_vec();
-        expected.push("attempts");
+        expected.extend(["attempts", "progress", "steps"]);
         expected.sort_unstable();
         assert_eq!(fields(&task), expected);
         assert_eq!(task["id"], id.to_string());
@@ -55,6 +55,7 @@ async fn task_is_shown_with_its_fields_attempts_and_result() {
         assert_eq!((&task["attempt"], &task["max_attempts"]), (&json!(1), &json!(1)));
         assert_eq!(task["error"], Value::Null);
         assert_eq!(task["result"], json!({"number": 1.10}));
+        assert_eq!((&task["steps"], &task["progress"]), (&json!([]), &Value::Null));
         assert!(task["created_at"].as_str().unwrap().ends_with('Z'), "{task}");
         let attempt = &task["attempts"][0];
         assert_eq!(fields(attempt), ["attempt", "ended_at", "error", "outcome", "started_at", "worker"]);

@@ -9,11 +9,12 @@ use becket::http::api::{ApiContext, Replay, router};
 use becket::http::kept;
 use becket::http::metrics::Metrics;
 use becket::http::rejections::RejectionLog;
+use becket_tasks::schedule::Schedule;
 use becket_tasks::store::memory::MemoryStore;
 use becket_tasks::submission::Inserted;
 use becket_tasks::{
-    Engine, EngineOptions, NewTask, Policy, Registry, RetryPolicy, Run, State, Store, Submission, SubmissionId,
-    TaskError, TaskId,
+    Engine, EngineOptions, Handler, NewTask, Policy, Registry, RetryPolicy, Run, State, Store, Submission,
+    SubmissionId, TaskError, TaskId,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -25,8 +26,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// The kinds that have a handler: `blocked` runs until it is let go, `failing` fails for good, `once_failing` the first
-/// time only, `quick` echoes.
-pub(crate) const KINDS: [&str; 4] = ["blocked", "failing", "once_failing", "quick"];
+/// time only, `quick` echoes, `stepwise` does a step and tells its progress until it is let go.
+pub(crate) const KINDS: [&str; 5] = ["blocked", "failing", "once_failing", "quick", "stepwise"];
 
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
@@ -209,16 +210,7 @@ pub(crate) fn delivery(source: &str, event: &str, key: &str, kinds: &[&str]) -> 
 fn handlers(begun: &Arc<Semaphore>, go: &Arc<Semaphore>) -> Registry {
     let mut registry = Registry::new();
     let policy = Policy { retry: RetryPolicy::never(), ..Policy::default() };
-    let (begun, go) = (Arc::clone(begun), Arc::clone(go));
-    let blocked = move |_: Run| {
-        let (begun, go) = (Arc::clone(&begun), Arc::clone(&go));
-        async move {
-            begun.add_permits(1);
-            go.acquire().await?.forget();
-            Ok(None)
-        }
-    };
-    registry.insert("blocked", policy.clone(), blocked).unwrap();
+    registry.insert("blocked", policy.clone(), blocked(begun, go)).unwrap();
     let failing = |_: Run| async { Err(TaskError::give_up("it is broken")) };
     registry.insert("failing", policy.clone(), failing).unwrap();
     let failed = Arc::new(AtomicBool::new(false));
@@ -228,8 +220,39 @@ fn handlers(begun: &Arc<Semaphore>, go: &Arc<Semaphore>) -> Registry {
     };
     registry.insert("once_failing", policy.clone(), once_failing).unwrap();
     let quick = |run: Run| async move { Ok(Some(run.task.payload.clone())) };
-    registry.insert("quick", policy, quick).unwrap();
+    registry.insert("quick", policy.clone(), quick).unwrap();
+    registry.insert("stepwise", policy, stepwise(begun, go)).unwrap();
+    // Far apart: no test meets a tick.
+    let yearly = Schedule::new("yearly", "@yearly".parse().unwrap(), "quick").zone("Europe/Berlin".parse().unwrap());
+    registry.schedule(yearly.jitter(Duration::from_secs(300))).unwrap();
     registry
+}
+
+fn blocked(begun: &Arc<Semaphore>, go: &Arc<Semaphore>) -> impl Handler {
+    let (begun, go) = (Arc::clone(begun), Arc::clone(go));
+    move |_: Run| {
+        let (begun, go) = (Arc::clone(&begun), Arc::clone(&go));
+        async move {
+            begun.add_permits(1);
+            go.acquire().await?.forget();
+            Ok(None)
+        }
+    }
+}
+
+fn stepwise(begun: &Arc<Semaphore>, go: &Arc<Semaphore>) -> impl Handler {
+    let (begun, go) = (Arc::clone(begun), Arc::clone(go));
+    move |run: Run| {
+        let (begun, go) = (Arc::clone(&begun), Arc::clone(&go));
+        async move {
+            run.context.step("comment", async || Ok(serde_json::json!({"id": 7}))).await?;
+            run.context.progress(1, 3, "one is done");
+            begun.add_permits(1);
+            go.acquire().await?.forget();
+            run.context.progress(3, 3, "all is done");
+            Ok(None)
+        }
+    }
 }
 
 /// Replays a delivery with one `quick` task.

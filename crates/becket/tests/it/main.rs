@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod answers;
+mod batches;
 mod duplicates;
 mod extractors;
 mod isolation;
@@ -12,7 +13,11 @@ mod operators;
 mod order;
 mod refusals;
 mod routes;
+mod schedules;
 mod shutdown;
+#[path = "../socket/mod.rs"]
+mod socket;
 mod start;
+mod steps;
 mod views;
 mod world;

@@ -117,6 +117,8 @@ mod tests {
             error: None,
             result: None,
             attempts: Vec::new(),
+            steps: Vec::new(),
+            progress: None,
         }
     }
 

@@ -1,15 +1,20 @@
 //! What survives the end of the process, for stores that outlive it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::factory::Reopen;
 use super::world::{
-    HOUR, LEASE, SEC, START, World, completed, completed_with, keyed, lease_of, retry_after, submission, task,
-    task_started_by, task_with_attempts,
+    HOUR, LEASE, SEC, START, World, claim_by, completed, completed_with, keyed, lease_of, retry_after, submission,
+    task, task_started_by, task_with_attempts,
 };
 use crate::id::TaskId;
+use crate::order::{Lane, Limits, Rate, Rules, Scope};
 use crate::state::{CRASHES_MIN, State};
-use crate::submission::{Due, NewTask};
+use crate::step::Saved;
+use crate::store::Claim;
+use crate::submission::{Due, NewTask, Parent};
 use crate::task::{Finished, Lease, Outcome};
 
 /// Kills the process of `world`, and opens what it left.
@@ -58,6 +63,22 @@ pub async fn what_ended_before_a_crash_stays_ended(factory: &dyn Reopen) {
     for before in details {
         assert_eq!(world.detail(before.task.id).await, before);
     }
+}
+
+/// What was done before the crash is not done again, and nobody from before it can say that he did more.
+pub async fn saved_steps_survive_a_crash(factory: &dyn Reopen) {
+    let world = World::new(factory).await;
+    let old = world.running(2).await;
+    let save = async |world: &World, lease, name: &str| world.save_step(lease, name.into(), "1".into()).await.unwrap();
+    assert_eq!(save(&world, lease_of(&old), "done").await, Saved::Now);
+    let steps = world.steps(old.id).await.unwrap();
+    let world = crash(factory, world).await;
+    assert_eq!(world.steps(old.id).await.unwrap(), steps);
+    assert_eq!(save(&world, lease_of(&old), "late").await, Saved::LeaseLost);
+    let new = world.claim_one("w", old.id).await;
+    assert_eq!(save(&world, lease_of(&old), "late").await, Saved::LeaseLost);
+    assert_eq!(save(&world, lease_of(&new), "done").await, Saved::Already);
+    assert_eq!(save(&world, lease_of(&new), "more").await, Saved::Now);
 }
 
 /// Nobody waits for the lease; the attempt that was cut off counts. Claimed or started by its submitter alike.
@@ -201,4 +222,68 @@ pub async fn orderly_closed_store_opens_with_everything_in_it(factory: &dyn Reop
     let world = World { store: factory.reopen(clock.clone()).await, clock };
     assert_eq!(world.detail(done.task.id).await, done);
     assert_eq!(world.claim_one("w", held.id).await.attempts_counted, 1);
+}
+
+/// One that is cancelled holds its lane until its worker has reported; a crash takes the worker with it.
+pub async fn lane_of_a_cancelled_attempt_is_free_after_a_crash(factory: &dyn Reopen) {
+    let world = World::new(factory).await;
+    let in_lane = || NewTask { lane: Some(Lane::new("a")), ..task("work") };
+    let first = world.add(in_lane()).await;
+    let second = world.add(in_lane()).await;
+    world.claim_one("w", first).await;
+    world.cancel(vec![first], "no more".into()).await.unwrap();
+    world.purge(vec![first]).await.unwrap();
+    let third = world.add(in_lane()).await;
+    let world = crash(factory, world).await;
+    let claimed = world.claim_one("w", second).await;
+    world.end(&claimed, completed()).await;
+    world.claim_one("w", third).await;
+}
+
+/// Lanes, limits, pauses and families outlive the process.
+pub async fn what_ties_tasks_to_others_survives_a_crash(factory: &dyn Reopen) {
+    let world = World::new(factory).await;
+    let in_lane = || NewTask { lane: Some(Lane::new("a")), ..task_with_attempts(9) };
+    let (first, second) = (world.add(in_lane()).await, world.add(in_lane()).await);
+    let child = world.add(NewTask { after: vec![Parent::Task(second)], ..task("work") }).await;
+    world.claim_one("w", first).await;
+    let paused = Scope::Kind("work".into());
+    world.set_paused(paused.clone(), true).await.unwrap();
+    let world = crash(factory, world).await;
+    assert_eq!(world.paused().await.unwrap(), std::slice::from_ref(&paused));
+    assert!(world.claim_all("w").await.is_empty());
+    world.set_paused(paused, false).await.unwrap();
+    for expected in [first, second, child] {
+        let claimed = world.claim_one("w", expected).await;
+        world.end(&claimed, completed()).await;
+    }
+}
+
+/// As if nothing had happened.
+pub async fn rate_is_kept_over_a_crash(factory: &dyn Reopen) {
+    let world = World::new(factory).await;
+    let rate = Rate { starts: 2, period: HOUR };
+    let limits = Limits { rate: Some(rate), ..Default::default() };
+    let rules = Arc::new(Rules { limits: HashMap::from([("work".into(), limits)]), ..Default::default() });
+    let claim = || Claim { rules: rules.clone(), ..claim_by("w") };
+    for _ in 0..3 {
+        world.add(task("work")).await;
+    }
+    for claimed in world.claim(claim()).await.unwrap() {
+        world.end(&claimed, completed()).await;
+    }
+    let world = crash(factory, world).await;
+    assert!(world.claim(claim()).await.unwrap().is_empty());
+    world.clock.advance(HOUR);
+    assert_eq!(world.claim(claim()).await.unwrap().len(), 1);
+}
+
+/// What was missed while nobody ran is known only by that.
+pub async fn what_is_kept_of_schedules_survives_a_crash(factory: &dyn Reopen) {
+    let world = World::new(factory).await;
+    world.advance_schedule("a".into(), START, Some(START)).await.unwrap();
+    world.pause_schedule("b".into(), true).await.unwrap();
+    let before = world.schedule_states().await.unwrap();
+    let world = crash(factory, world).await;
+    assert_eq!(world.schedule_states().await.unwrap(), before);
 }

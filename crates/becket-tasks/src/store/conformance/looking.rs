@@ -199,11 +199,15 @@ pub async fn counts_tell_each_state_and_the_longest_waiting(factory: &dyn Factor
     }
     world.add(NewTask { due: Due::After(2 * HOUR), ..task("work") }).await;
     let counts = world.counts().await.unwrap();
-    assert_eq!((counts.by_state, counts.oldest_due), ([1, 2, 1, 1, 1, 1, 1], None));
+    assert_eq!((counts.by_state, counts.oldest_due, counts.due), ([1, 2, 1, 1, 1, 1, 1], None, 0));
     assert_eq!((counts.of(State::Failed), counts.unfinished()), (1, 5));
     world.clock.advance(3 * HOUR);
     let newest = world.add(task("work")).await;
-    assert_eq!(world.counts().await.unwrap().oldest_due, Some(START.after(HOUR)));
+    let more = NewTask { priority: 3, ..task("other work") };
+    let other = world.add(more).await;
+    let counts = world.counts().await.unwrap();
+    assert_eq!((counts.oldest_due, counts.due), (Some(START.after(HOUR)), 4));
+    world.cancel(vec![other], "no more".into()).await.unwrap();
     for claimed in world.claim_all("w").await {
         if claimed.id != newest {
             world.end(&claimed, completed()).await;
@@ -211,7 +215,8 @@ pub async fn counts_tell_each_state_and_the_longest_waiting(factory: &dyn Factor
             world.end(&claimed, retry_after(HOUR)).await;
         }
     }
-    assert_eq!(world.counts().await.unwrap().oldest_due, None);
+    let counts = world.counts().await.unwrap();
+    assert_eq!((counts.oldest_due, counts.due), (None, 0));
 }
 
 /// Any bytes, also none; both parts.
@@ -289,6 +294,8 @@ pub async fn closed_store_takes_nothing_more(factory: &dyn Factory) {
         world.claim(claim_by("w")),
         world.renew(vec![lease], HOUR),
         world.finish(vec![crate::task::Finish { lease, end: completed() }]),
+        world.save_step(lease, "step".into(), Default::default()),
+        world.steps(id),
         world.release(super::world::worker("w")),
         world.reclaim_expired(),
         world.cancel(vec![id], "no more".into()),

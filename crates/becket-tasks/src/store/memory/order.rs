@@ -79,6 +79,13 @@ impl Order {
         self.lingering.push(Lingering { lease, held, kind, lane, limit_key });
     }
 
+    /// Forgets what is in the memory of a process only.
+    #[cfg(any(test, feature = "conformance"))]
+    pub(super) fn crash(&mut self) {
+        self.lingering.clear();
+        self.turns = Turns::default();
+    }
+
     /// Forgets attempts that are over; answers how many.
     pub(super) fn stop_lingering(&mut self, is_over: impl Fn(&Lingering) -> bool) -> usize {
         let before = self.lingering.len();

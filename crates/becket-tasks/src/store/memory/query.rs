@@ -42,8 +42,8 @@ impl Rows {
 
     pub(super) fn counts(&self, now: Timestamp) -> Counts {
         let of = |state: State| self.tasks.values().filter(|row| row.task.state() == state).count() as u64;
-        let due = self.claimable.iter().map(|(_, run_at, _)| *run_at).filter(|run_at| *run_at <= now);
-        Counts { by_state: State::ALL.map(of), oldest_due: due.min() }
+        let due = || self.claimable.iter().map(|(_, run_at, _)| *run_at).filter(|run_at| *run_at <= now);
+        Counts { by_state: State::ALL.map(of), oldest_due: due().min(), due: due().count() as u64 }
     }
 }
 

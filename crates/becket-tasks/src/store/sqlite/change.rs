@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::keys::Sealed;
+use super::schedule_states::ScheduleRow;
 use crate::id::{SubmissionId, TaskId};
 use crate::state::{Standing, State};
 use crate::task::Outcome;
@@ -75,11 +76,26 @@ pub(super) enum Change {
         task: TaskId,
         hold: Hold,
     },
+    /// The task was cancelled while it ran, and keeps its lane.
+    Linger {
+        task: TaskId,
+        lane: Arc<str>,
+    },
+    /// It has stopped.
+    LingerOver {
+        task: TaskId,
+    },
     /// The task waits for another, or would if that had not ended.
     Family {
         child: TaskId,
         parent: TaskId,
         is_over: bool,
+    },
+    /// The task is the latest of its kind with this key.
+    Unique {
+        kind: KindNumber,
+        key: Arc<str>,
+        task: TaskId,
     },
     /// The child need not wait for this parent any more.
     ParentOver {
@@ -110,6 +126,17 @@ pub(super) enum Change {
     ForgetResult {
         task: TaskId,
     },
+    /// What the running attempt of a task has done.
+    Step {
+        task: TaskId,
+        name: Arc<str>,
+        at: Timestamp,
+        body: Vec<u8>,
+    },
+    /// All that the attempts of a task have done.
+    ForgetSteps {
+        task: TaskId,
+    },
     ForgetTask {
         task: TaskId,
         submission: SubmissionId,
@@ -138,6 +165,8 @@ pub(super) enum Change {
     ForgetKeys {
         segment: i64,
     },
+    /// What is kept of a schedule is this from now on.
+    Schedule(ScheduleRow),
     Probe {
         at: Timestamp,
     },

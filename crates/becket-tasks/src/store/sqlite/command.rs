@@ -7,10 +7,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::outdated::Outdated;
 use super::schedule::Running;
+use super::schedule_states::ScheduleStep;
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
 use crate::order::Scope;
 use crate::query::{Pruned, Retention};
+use crate::step::Saved;
 use crate::store::Claim;
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Finish, Finished, Lease, WorkerId};
@@ -26,6 +28,7 @@ pub(super) enum Command {
     Claim(Claim, Reply<Vec<Taken>>),
     Renew(Vec<Lease>, std::time::Duration, Reply<Vec<bool>>),
     Finish(Vec<Finish>, Reply<Vec<Finished>>),
+    SaveStep(Lease, Arc<str>, Bytes, Reply<Saved>),
     Release(WorkerId, Reply<u64>),
     ReclaimExpired(Reply<u64>),
     Cancel(Vec<TaskId>, Arc<str>, Reply<Vec<TaskId>>),
@@ -35,6 +38,8 @@ pub(super) enum Command {
     Prune(Retention, Outdated, Reply<Pruned>),
     /// The submissions with a key, of all sources: only the writer knows the latest keys.
     Find(Arc<str>, Reply<Vec<SubmissionId>>),
+    /// Takes a schedule one step further.
+    Schedule(Arc<str>, ScheduleStep, Reply<()>),
     Probe(Reply<()>),
     SetPaused(Scope, bool, Reply<()>),
     /// Nothing but a reason to look at the clock again.
@@ -46,8 +51,10 @@ impl Command {
     /// Whether its answer must wait until the disk has confirmed it. Claims and ends need only survive this process.
     pub(super) const fn is_durable(&self) -> bool {
         match self {
+            Self::Schedule(_, step, _) => step.is_durable(),
             Self::Insert(..)
             | Self::Append(..)
+            | Self::SaveStep(..)
             | Self::Cancel(..)
             | Self::Requeue(..)
             | Self::Purge(..)
@@ -68,8 +75,11 @@ impl Command {
 }
 
 /// The tasks added to a submission, and those of them that run already.
+#[derive(Default)]
 pub(super) struct Appended {
     pub(super) tasks: Vec<TaskId>,
+    /// Those of them that were there before.
+    pub(super) reused: Vec<TaskId>,
     pub(super) started: Vec<Taken>,
 }
 
@@ -120,8 +130,7 @@ impl Gate {
 
     /// Admits a command that carries so many bytes, or refuses it: senders are told to come back, memory does not grow.
     pub(super) fn admit(&self, command: Command, bytes: usize) -> Result<Ticket> {
-        // One payload larger than the whole room may pass alone.
-        let kibibytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, self.kibibytes_max);
+        let kibibytes = self.kibibytes_of(bytes);
         let refuse = |error| match error {
             TryAcquireError::NoPermits => Error::Busy,
             TryAcquireError::Closed => Error::Closed,
@@ -129,6 +138,18 @@ impl Gate {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(refuse)?;
         let room = Arc::clone(&self.kibibytes).try_acquire_many_owned(kibibytes).map_err(refuse)?;
         Ok(Ticket { command, _place: Some(place), _room: Some(room) })
+    }
+
+    /// Admits a command of our own that carries so many bytes, as soon as there is room for it.
+    pub(super) async fn admit_bytes_when_possible(&self, command: Command, bytes: usize) -> Result<Ticket> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::Closed)?;
+        let room = Arc::clone(&self.kibibytes).acquire_many_owned(self.kibibytes_of(bytes));
+        Ok(Ticket { command, _place: Some(place), _room: Some(room.await.map_err(|_| Error::Closed)?) })
+    }
+
+    /// The room that so many bytes take. What is larger than the whole room may pass alone.
+    fn kibibytes_of(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, self.kibibytes_max)
     }
 
     /// Admits a command of our own as soon as there is a place.
@@ -156,6 +177,17 @@ mod tests {
         assert!(matches!(gate.admit(Command::Tick, 0), Err(Error::Busy)), "commands");
         drop((one, other));
         assert!(gate.admit(Command::Tick, 100 * 1024 * 1024).is_ok(), "a giant passes alone");
+    }
+
+    #[tokio::test]
+    async fn command_of_our_own_waits_for_room_instead() {
+        let gate = Gate::new(2, 4);
+        let one = gate.admit(Command::Tick, 3 * 1024).unwrap();
+        let mut waiting = std::pin::pin!(gate.admit_bytes_when_possible(Command::Tick, 2 * 1024));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(one);
+        assert!(waiting.await.is_ok());
+        assert!(gate.admit_bytes_when_possible(Command::Tick, 100 * 1024 * 1024).await.is_ok(), "a giant passes alone");
     }
 
     #[test]

@@ -77,6 +77,11 @@ impl Writer {
         }
     }
 
+    /// One that was adrift is gone. It may have been the one that the others waited for.
+    pub(super) fn leave_lane_adrift(&mut self, round: &mut Round, lane: &Arc<str>) -> Result<()> {
+        if self.rows.has_first(lane)? { Ok(()) } else { self.leave_lane(round, lane) }
+    }
+
     /// The first of a lane does not run any more and stays the first, unless an older one has come back meanwhile.
     pub(super) fn let_older_first(&mut self, round: &mut Round, lane: &Arc<str>, first: &Ready) -> Result<()> {
         match self.rows.next_in_lane(lane)? {
@@ -91,11 +96,7 @@ impl Writer {
     /// Whether one of the lane is open, held back by its key, or runs.
     fn is_first_taken(&self, lane: &Arc<str>) -> Result<bool> {
         // Only where some are adrift can one leave that was not the first.
-        if !self.adrift.contains_key(lane) {
-            return Ok(false);
-        }
-        let in_lane = self.rows.in_lane(lane)?;
-        Ok(in_lane.iter().any(|one| matches!(one.hold, Hold::Open | Hold::Key)))
+        if self.adrift.contains_key(lane) { self.rows.has_first(lane) } else { Ok(false) }
     }
 
     /// Whether a task that is about to start comes first in its lane. If not it is held back, and the first is opened.

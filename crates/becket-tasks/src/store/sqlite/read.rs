@@ -14,9 +14,10 @@ use super::block::{self, Span};
 use super::change::{BlockRow, SubmissionRow, outcome_of, state_number, state_of};
 use super::failure::{damaged, failed};
 use super::rows::{place, sql, submission_id, unsigned};
+use super::schedule::Key;
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
-use crate::query::{Family, Listed, Page, SubmissionFilter, SubmissionInfo, TaskFilter};
+use crate::query::{Counts, Family, Listed, Page, SubmissionFilter, SubmissionInfo, TaskFilter};
 use crate::state::{Standing, State};
 use crate::task::{Attempt, Task, TaskDetail, WorkerId};
 use crate::time::Timestamp;
@@ -96,13 +97,31 @@ impl Reader {
         &mut self,
         submission: SubmissionId,
     ) -> Result<Option<(SubmissionRow, Bytes, Bytes)>> {
+        self.payloads(|payloads| payloads.of(submission))
+    }
+
+    /// Reads payloads that see the same state.
+    pub(super) fn payloads<T>(&mut self, read: impl FnOnce(&mut Payloads<'_>) -> Result<T>) -> Result<T> {
         let transaction = self.connection.transaction().map_err(failed)?;
-        let Some(row) = submission_row(&transaction, submission)? else { return Ok(None) };
+        read(&mut Payloads { connection: &transaction, unpacked: &mut self.unpacked })
+    }
+}
+
+/// Payloads within one transaction.
+pub(super) struct Payloads<'a> {
+    connection: &'a Connection,
+    unpacked: &'a mut Option<(i64, Bytes)>,
+}
+
+impl Payloads<'_> {
+    /// A submission with its meta and payload; both are empty once erased.
+    pub(super) fn of(&mut self, submission: SubmissionId) -> Result<Option<(SubmissionRow, Bytes, Bytes)>> {
+        let Some(row) = submission_row(self.connection, submission)? else { return Ok(None) };
         let Some(number) = row.block else { return Ok(Some((row, Bytes::new(), Bytes::new()))) };
         let raw = match self.unpacked.take() {
             Some((unpacked, raw)) if unpacked == number => raw,
             _ => {
-                let block = block_row(&transaction, number)?
+                let block = block_row(self.connection, number)?
                     .ok_or_else(|| Error::Corrupt(format!("block {number} is missing")))?;
                 block::unpack(number, &block.body, block.raw_bytes)?
             }
@@ -115,7 +134,7 @@ impl Reader {
         };
         let (meta, payload) = span.cut(&raw)?;
         // A giant is not worth keeping; its neighbours are few.
-        self.unpacked = (raw.len() <= 4 * block::RAW_BYTES_TARGET).then_some((number, raw));
+        *self.unpacked = (raw.len() <= 4 * block::RAW_BYTES_TARGET).then_some((number, raw));
         Ok(Some((row, meta, payload)))
     }
 }
@@ -424,24 +443,31 @@ pub(super) fn submission_info(connection: &Connection, row: SubmissionRow) -> Re
     })
 }
 
-/// The due time of the task that has been waiting longest, of those that nothing holds back.
-pub(super) fn oldest_due(connection: &Connection, now: Timestamp) -> Result<Option<Timestamp>> {
-    // Every stream's first row, found by skipping through the index: as many look-ups as there are streams.
-    let mut query = connection
+/// The due time of the task that has been waiting longest, if it is due, and how many are, up to a bound; of those that
+/// nothing holds back.
+pub(super) fn due(connection: &Connection, now: Timestamp) -> Result<(Option<Timestamp>, u64)> {
+    // Every stream's first row, found by skipping through the index: as many look-ups as there are streams. Of each, the
+    // rows up to now are counted, which are one piece of the index.
+    let mut count = connection
         .prepare_cached(
-            "WITH RECURSIVE stream(kind, priority, source, tenant, run_at) AS ( \
-               SELECT * FROM (SELECT kind, priority, source, tenant, run_at FROM tasks INDEXED BY tasks_ready \
-                 WHERE state IN (0, 2) AND hold IN (0, 3) ORDER BY kind, priority, source, tenant, run_at LIMIT 1) \
-               UNION ALL \
-               SELECT next.kind, next.priority, next.source, next.tenant, next.run_at FROM stream, tasks next \
-               WHERE next.id = (SELECT id FROM tasks INDEXED BY tasks_ready WHERE state IN (0, 2) AND hold IN (0, 3) \
-                 AND (kind, priority, source, tenant) > (stream.kind, stream.priority, stream.source, stream.tenant) \
-                 ORDER BY kind, priority, source, tenant, run_at LIMIT 1) \
-             ) SELECT min(run_at) FROM stream",
+            "SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_ready WHERE state IN (0, 2) AND hold IN (0, 3) \
+             AND kind = ?1 AND priority = ?2 AND source = ?3 AND tenant = ?4 AND run_at <= ?5 LIMIT ?6)",
         )
         .map_err(failed)?;
-    let oldest: Option<i64> = query.query_row(params![], |row| row.get(0)).map_err(failed)?;
-    Ok(oldest.map(Timestamp::from_millis).filter(|run_at| *run_at <= now))
+    let (mut oldest, mut due) = (None, 0);
+    for (stream, Key(first, _)) in super::rows::streams(connection)? {
+        if first > now {
+            continue;
+        }
+        oldest = Some(oldest.map_or(first, |oldest: Timestamp| oldest.min(first)));
+        let left = Counts::DUE_MAX.saturating_sub(due);
+        if left > 0 {
+            let tenant = stream.tenant.as_deref().unwrap_or_default();
+            let of = params![stream.kind, stream.priority.0, stream.source, tenant, now.as_millis(), sql(left)];
+            due += unsigned(count.query_row(of, |row| row.get(0)).map_err(failed)?);
+        }
+    }
+    Ok((oldest, due))
 }
 
 /// The names of what is paused in a scope, in order.

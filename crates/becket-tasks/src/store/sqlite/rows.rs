@@ -6,6 +6,8 @@
 mod order;
 mod questions;
 
+pub(super) use self::questions::streams;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -96,8 +98,11 @@ impl Rows {
             Change::End { task, to, at, attempt, error } => self.end(*task, *to, *at, attempt, error.as_deref()),
             Change::Move { task, from, to, at, error } => self.move_task(*task, *from, *to, *at, error.as_deref()),
             Change::Hold { .. }
+            | Change::Linger { .. }
+            | Change::LingerOver { .. }
             | Change::Family { .. }
             | Change::ParentOver { .. }
+            | Change::Unique { .. }
             | Change::Started { .. }
             | Change::ForgetStarts { .. }
             | Change::Pause { .. } => self.apply_order(change),
@@ -106,6 +111,11 @@ impl Rows {
                 params![sql(task.as_u64()), expires_at.as_millis(), body],
             ),
             Change::ForgetResult { task } => self.execute("DELETE FROM results WHERE task = ?1", [sql(task.as_u64())]),
+            Change::Step { task, name, at, body } => self.execute(
+                "INSERT INTO steps VALUES (?1, ?2, ?3, ?4)",
+                params![sql(task.as_u64()), name, at.as_millis(), body],
+            ),
+            Change::ForgetSteps { task } => self.execute("DELETE FROM steps WHERE task = ?1", [sql(task.as_u64())]),
             Change::ForgetTask { task, submission, state } => self.forget_task(*task, *submission, *state),
             Change::ForgetSubmissions { submissions, block } => self.forget_submissions(submissions, *block),
             Change::DropPayloads { submissions, block } => self.drop_payloads(submissions, *block),
@@ -117,6 +127,7 @@ impl Rows {
                 self.execute("DELETE FROM key_parts WHERE segment = ?1", [segment])?;
                 self.execute("DELETE FROM key_segments WHERE number = ?1", [segment])
             }
+            Change::Schedule(row) => self.execute(super::schedule_states::REPLACE, row.params()),
             Change::Probe { at } => self.execute("UPDATE process SET probe = ?1", [at.as_millis()]),
         }
     }
@@ -261,6 +272,8 @@ impl Rows {
         self.execute("DELETE FROM attempts WHERE task = ?1", [number])?;
         self.execute("DELETE FROM results WHERE task = ?1", [number])?;
         self.execute("DELETE FROM families WHERE child = ?1", [number])?;
+        self.execute("DELETE FROM uniques WHERE task = ?1", [number])?;
+        self.execute("DELETE FROM steps WHERE task = ?1", [number])?;
         self.execute("DELETE FROM appended WHERE submission = ?1 AND task = ?2", [sql(submission.as_u64()), number])
     }
 

@@ -100,11 +100,32 @@ impl Writer {
         kinds: &HashSet<KindNumber>,
         taken: &mut Vec<Taken>,
     ) -> Result<()> {
-        while taken.len() < claim.limit {
+        for _ in taken.len()..claim.limit {
+            let Some(kind) = self.take_best(round, claim, kinds, taken)? else { break };
+            let batch = claim.rules.batch(&self.kinds.name(kind));
+            let mates = HashSet::from([kind]);
+            for _ in 1..batch {
+                if self.take_best(round, claim, &mates, taken)?.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Claims the best task that is due; answers its kind, or that there is none.
+    fn take_best(
+        &mut self,
+        round: &mut Round,
+        claim: &Claim,
+        kinds: &HashSet<KindNumber>,
+        taken: &mut Vec<Taken>,
+    ) -> Result<Option<KindNumber>> {
+        loop {
             let limiter = &self.limiter;
             let is_open = |kind| limiter.opens_at(kind, round.now).is_some_and(|time| time <= round.now);
             match self.schedule.best_due(kinds, is_open, round.now) {
-                None => break,
+                None => return Ok(None),
                 Some(Best::Unread(stream, after, limit)) => {
                     let rows = self.rows.ready_after(&stream, after, limit)?;
                     let more = rows.len() == limit;
@@ -113,12 +134,13 @@ impl Writer {
                 Some(Best::Task(ready)) => {
                     if !self.put_aside(round, &ready)? && self.comes_first(round, &ready)? {
                         let worker = self.worker(round, &claim.worker)?;
+                        let kind = ready.kind;
                         taken.push(self.start(round, ready, worker, claim)?);
+                        return Ok(Some(kind));
                     }
                 }
             }
         }
-        Ok(())
     }
 
     /// Begins an attempt of a task that waits.
@@ -266,6 +288,9 @@ impl Writer {
         over.sort_unstable();
         for task in over {
             if let Some(Running { ready, .. }) = self.lingering.remove(&task) {
+                if ready.lane().is_some() {
+                    self.apply(round, &Change::LingerOver { task })?;
+                }
                 self.leave_place(round, &Ready { hold: Hold::Open, ..ready })?;
             }
         }
@@ -335,6 +360,9 @@ impl Writer {
         self.apply(round, &change)?;
         let after = Ready { standing, hold: Hold::Open, ..before.clone() };
         if let Some(running) = self.schedule.remove_running(task) {
+            if let Some(lane) = running.ready.lane().cloned() {
+                self.apply(round, &Change::Linger { task, lane })?;
+            }
             self.lingering.insert(task, running);
         } else {
             self.leave_schedule(before);
@@ -343,8 +371,10 @@ impl Writer {
             }
             if let Some(lane) = before.lane().cloned() {
                 self.count_adrift(&lane, before.hold, Hold::Open);
-                if matches!(before.hold, Hold::Open | Hold::Key) {
-                    self.leave_lane(round, &lane)?;
+                match before.hold {
+                    Hold::Open | Hold::Key => self.leave_lane(round, &lane)?,
+                    Hold::Adrift => self.leave_lane_adrift(round, &lane)?,
+                    Hold::Lane => {}
                 }
             }
         }
@@ -372,6 +402,7 @@ impl Writer {
         self.apply(round, &Change::Move { task, from, to, at: round.now, error: None })?;
         if from == State::Completed {
             self.apply(round, &Change::ForgetResult { task })?;
+            self.apply(round, &Change::ForgetSteps { task })?;
         }
         self.note_waiting(round, Ready { standing, hold, ..before }, from, None);
         Ok(true)

@@ -258,6 +258,10 @@ impl Writer {
                 let answer = self.finish(round, finishes);
                 settle(round, reply, answer)
             }
+            Command::SaveStep(lease, name, body, reply) => {
+                let answer = self.save_step(round, lease, name, body.into());
+                settle(round, reply, answer)
+            }
             Command::Release(worker, reply) => {
                 let answer = self.release(round, &worker);
                 settle(round, reply, answer)
@@ -289,6 +293,10 @@ impl Writer {
             Command::Find(key, reply) => {
                 let found = self.submissions_with_key(&key);
                 let answer = found.map(|found| found.into_iter().map(|(submission, _)| submission).collect());
+                settle(round, reply, answer)
+            }
+            Command::Schedule(name, step, reply) => {
+                let answer = self.step_schedule(round, name, step);
                 settle(round, reply, answer)
             }
             Command::Probe(reply) => {
@@ -339,8 +347,8 @@ impl Writer {
                 for answer in round.urgent {
                     answer(None);
                 }
-                self.answer(round.answers);
                 self.answer_parked();
+                self.answer(round.answers);
                 for transition in round.transitions {
                     self.events.announce(transition);
                 }
@@ -427,6 +435,10 @@ impl Writer {
         self.commits.set_durable(&self.rows, true)?;
         let cut_off = self.schedule.running_where(|_| true);
         let retried = self.end_all(&mut round, &cut_off, |attempt, _| Ending::lost(attempt))?;
+        for (task, lane) in self.rows.lingering()? {
+            self.apply(&mut round, &Change::LingerOver { task })?;
+            self.leave_lane(&mut round, &lane)?;
+        }
         self.commit(&mut round)?;
         Ok(retried)
     }
@@ -485,12 +497,14 @@ fn refuse(command: Command, error: &Error) {
         Command::Claim(_, reply) => send(reply, error),
         Command::Renew(_, _, reply) => send(reply, error),
         Command::Finish(_, reply) => send(reply, error),
+        Command::SaveStep(_, _, _, reply) => send(reply, error),
         Command::Release(_, reply) | Command::ReclaimExpired(reply) => send(reply, error),
         Command::Cancel(_, _, reply) | Command::Requeue(_, reply) | Command::Purge(_, reply) => send(reply, error),
         Command::Erase(_, reply) => send(reply, error),
         Command::Prune(_, _, reply) => send(reply, error),
         Command::Find(_, reply) => send(reply, error),
         Command::Probe(reply) | Command::SetPaused(_, _, reply) | Command::Close(reply) => send(reply, error),
+        Command::Schedule(_, _, reply) => send(reply, error),
         Command::Tick => {}
     }
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::body::OptionalBody;
 use super::tasks::{gone, refused};
 use super::views::TaskDetailView;
-use super::{Api, Shared, find};
+use super::{Api, Shared, detail, find};
 use crate::http::problem::Problem;
 
 /// The longest reason kept, in characters.
@@ -39,17 +39,24 @@ pub(super) async fn cancel(
     uri: Uri,
     OptionalBody(cancellation): OptionalBody<Cancellation>,
 ) -> Result<Json<TaskDetailView>, Problem> {
-    cancel_one(&api, &id, cancellation).await.map(|task| Json(task.into())).map_err(|problem| problem.at(uri.path()))
+    let cancelled = async { detail::of(&api, cancel_one(&api, &id, cancellation).await?).await };
+    cancelled.await.map(Json).map_err(|problem| problem.at(uri.path()))
 }
 
 async fn cancel_one(api: &Api, id: &str, cancellation: Cancellation) -> Result<TaskDetail, Problem> {
-    let reason = cancellation.reason.unwrap_or_else(|| "cancelled through the API".to_owned());
-    if reason.chars().count() > REASON_MAX {
-        return Err(Problem::unprocessable(format!("reason: longer than {REASON_MAX} characters")));
-    }
+    let reason = reason(cancellation.reason)?;
     let task = find::task(api.store(), id).await?.task.id;
     if api.client().cancel(&[task], reason).await?.is_empty() {
         return Err(refused(api, task, "only a task that has not ended can be cancelled").await);
     }
     api.store().task(task).await?.ok_or_else(gone)
+}
+
+/// The reason given, or that none was.
+pub(super) fn reason(given: Option<String>) -> Result<String, Problem> {
+    let reason = given.unwrap_or_else(|| "cancelled through the API".to_owned());
+    if reason.chars().count() > REASON_MAX {
+        return Err(Problem::unprocessable(format!("reason: longer than {REASON_MAX} characters")));
+    }
+    Ok(reason)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use becket_tasks::order::NAME_BYTES_MAX;
-use becket_tasks::{Due, Lane, LanePolicy, NewTask, Submission, TaskDetail, Timestamp};
+use becket_tasks::{Due, Lane, NewTask, Policy, Submission, TaskDetail, Timestamp, Unique};
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode, Uri};
@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::body::Body;
 use super::tasks::gone;
 use super::views::TaskDetailView;
-use super::{Api, Shared};
+use super::{Api, Shared, detail};
 use crate::http::problem::Problem;
 
 /// The source of what is enqueued by hand.
@@ -61,13 +61,23 @@ pub(super) struct Enqueue {
     tenant: Option<String>,
     /// What the handler's limits by key count it under. 1 to 256 bytes. Default: the handler's.
     limit_key: Option<String>,
+    /// Of the tasks of the kind with this text, one is enough: while the latest has not ended, or has completed less than
+    /// `fresh_for` ago, it is answered and nothing is enqueued. 1 to 256 bytes.
+    #[schema(example = "octo/repo")]
+    unique: Option<String>,
+    /// How long a result is as good as new, with a unit; only together with `unique`. Default: not at all, so that only
+    /// tasks that have not ended count.
+    #[serde(default, deserialize_with = "duration")]
+    #[schema(value_type = Option<String>, example = "10m")]
+    fresh_for: Option<Duration>,
 }
 
 /// Accepts a task; answers once it is durable.
 #[utoipa::path(post, path = "/api/v1/tasks", tag = "tasks", operation_id = "enqueue_task", request_body = Enqueue,
     responses(
         (status = 202, description = "The task; `Location` leads to it.", body = TaskDetailView),
-        (status = 200, description = "The task that was accepted with this key before.", body = TaskDetailView),
+        (status = 200, description = "The task that was accepted with this key before, or that stands for this one.",
+            body = TaskDetailView),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn enqueue(
@@ -75,20 +85,29 @@ pub(super) async fn enqueue(
     uri: Uri,
     Body(enqueue): Body<Enqueue>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<TaskDetailView>), Problem> {
-    let (status, task) = accept(&api, enqueue).await.map_err(|problem| problem.at(uri.path()))?;
+    let accepted = async {
+        let (status, task) = accept(&api, enqueue).await?;
+        Ok::<_, Problem>((status, detail::of(&api, task).await?))
+    };
+    let (status, task) = accepted.await.map_err(|problem| problem.at(uri.path()))?;
     let location = format!("/api/v1/tasks/{}", task.task.id);
-    Ok((status, [(LOCATION, location)], Json(task.into())))
+    Ok((status, [(LOCATION, location)], Json(task)))
 }
 
 async fn accept(api: &Api, enqueue: Enqueue) -> Result<(StatusCode, TaskDetail), Problem> {
     let planned =
         api.client().new_task(&enqueue.kind).ok_or_else(|| unknown_kind(&enqueue.kind, &api.context.kinds))?;
-    let in_lane = api.client().policy(&enqueue.kind).and_then(|policy| policy.lane.as_ref());
-    let inserted = api.client().submit(enqueue.into_submission(planned, in_lane)?).await?;
+    let policy = api.client().policy(&enqueue.kind).cloned().unwrap_or_default();
+    let inserted = api.client().submit(enqueue.into_submission(planned, &policy)?).await?;
     let pruned = || Problem::conflict("a task with this key was accepted before, and is not kept any more");
     let task = *inserted.tasks.first().ok_or_else(pruned)?;
     let detail = api.store().task(task).await?.ok_or_else(gone)?;
     Ok((if inserted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED }, detail))
+}
+
+/// A lane of this name, as the handler's tasks are in one.
+fn in_lane(policy: &Policy, name: Arc<str>) -> Lane {
+    policy.lane.as_ref().map_or_else(|| Lane::new(Arc::clone(&name)), |lane| lane.lane(Arc::clone(&name)))
 }
 
 fn unknown_kind(kind: &str, kinds: &[Arc<str>]) -> Problem {
@@ -98,16 +117,15 @@ fn unknown_kind(kind: &str, kinds: &[Arc<str>]) -> Problem {
 }
 
 impl Enqueue {
-    /// The handler says how its tasks are in a lane, whatever the lane's name.
-    fn into_submission(self, planned: NewTask, in_lane: Option<&LanePolicy>) -> Result<Submission, Problem> {
+    /// The handler says how its tasks are in a lane, whatever the lane's name, and how long their results are kept.
+    fn into_submission(self, planned: NewTask, policy: &Policy) -> Result<Submission, Problem> {
         self.check()?;
         let task = NewTask {
             priority: self.priority.unwrap_or(planned.priority),
             max_attempts: self.max_attempts.unwrap_or(planned.max_attempts),
             due: self.due(),
-            lane: self
-                .lane
-                .map(|name| in_lane.map_or_else(|| Lane::new(&*name), |policy| policy.lane(name.as_str().into()))),
+            unique: self.unique(policy.result_ttl),
+            lane: self.lane.map(|name| in_lane(policy, name.into())),
             tenant: self.tenant.map(Into::into),
             limit_key: self.limit_key.map(Into::into),
             ..planned
@@ -133,6 +151,12 @@ impl Enqueue {
                 "max_attempts: not a whole number from 1 to {MAX_ATTEMPTS_MAX}"
             )));
         }
+        if self.unique.as_ref().is_some_and(|unique| !(1..=NAME_BYTES_MAX).contains(&unique.len())) {
+            return Err(Problem::unprocessable(format!("unique: not 1 to {NAME_BYTES_MAX} bytes")));
+        }
+        if self.fresh_for.is_some() && self.unique.is_none() {
+            return Err(Problem::unprocessable("fresh_for: says how long the result of a `unique` task is fresh"));
+        }
         let is_key =
             |key: &String| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         if self.key.as_ref().is_some_and(|key| !is_key(key)) {
@@ -144,6 +168,11 @@ impl Enqueue {
             }
         }
         Ok(())
+    }
+
+    fn unique(&self, result_ttl: Duration) -> Option<Unique> {
+        let fresh = self.fresh_for.unwrap_or_default().min(result_ttl);
+        Some(Unique { key: self.unique.as_deref()?.into(), fresh })
     }
 
     fn due(&self) -> Due {

@@ -18,14 +18,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Shared;
+use super::detail::TaskProgressView;
 use super::params::{Params, States};
+use super::{Api, Shared};
 use crate::http::problem::Problem;
 
 /// How often an idle stream says that it is alive. Proxies give up on a silent one after a minute or so.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Which transitions to hear of.
+/// What to hear of.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -35,6 +36,10 @@ pub(super) struct Asked {
     state: Option<States>,
     /// Of tasks of this kind.
     kind: Option<String>,
+    /// Whether to hear of the progress of running tasks, too. Default: no.
+    #[param(value_type = Option<bool>)]
+    #[serde(default)]
+    progress: bool,
 }
 
 /// One change of one task's state: the data of an event named `transition`.
@@ -73,7 +78,7 @@ pub(super) struct Missed {
     missed: u64,
 }
 
-/// Streams the transitions of tasks from now on: events `transition` and `missed`.
+/// Streams the transitions of tasks from now on: events `transition` and `missed`, and `progress` if asked for.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "listen", params(Asked), responses(
     (status = 200, description = "The stream, until the server stops.", content_type = "text/event-stream",
         body = TransitionView),
@@ -83,13 +88,16 @@ pub(super) async fn listen(
     State(api): State<Shared>,
     Params(query): Params<Asked>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let place = Arc::clone(&api.listeners)
-        .try_acquire_owned()
-        .map_err(|_| Problem::unavailable("too many listen already").at("/api/v1/events"))?;
+    let place = place(&api).map_err(|problem| problem.at("/api/v1/events"))?;
     let stop = api.context.shutdown.clone().cancelled_owned();
     let notices = notices(api.store().events().subscribe(), place).take_until(stop);
     let events = notices.filter_map(move |notice| std::future::ready(query.event_of(notice)));
     Ok(Sse::new(events.map(Ok)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("alive")))
+}
+
+/// A listener's place, of which there are few.
+pub(super) fn place(api: &Api) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&api.listeners).try_acquire_owned().map_err(|_| Problem::unavailable("too many listen already"))
 }
 
 /// All notices, holding the listener's place until the stream is dropped.
@@ -106,13 +114,20 @@ impl Asked {
             Notice::Transition(transition) if self.wants(&transition) => {
                 Event::default().event("transition").json_data(TransitionView::from(&*transition)).ok()
             }
-            Notice::Transition(_) => None,
+            Notice::Progress(progress) if self.progress && self.wants_kind(&progress.kind) => {
+                Event::default().event("progress").json_data(TaskProgressView::from(&*progress)).ok()
+            }
+            Notice::Transition(_) | Notice::Progress(_) => None,
         }
     }
 
     fn wants(&self, transition: &Transition) -> bool {
         self.state.as_ref().is_none_or(|states| states.0.is_empty() || states.0.contains(&transition.to))
-            && self.kind.as_deref().is_none_or(|kind| kind == &*transition.kind)
+            && self.wants_kind(&transition.kind)
+    }
+
+    fn wants_kind(&self, of: &str) -> bool {
+        self.kind.as_deref().is_none_or(|kind| kind == of)
     }
 }
 

@@ -118,12 +118,15 @@ pub(super) async fn metrics(State(api): State<Shared>) -> Response {
 
 async fn snapshot(api: &Api) -> Snapshot {
     let (store, engine) = (api.store(), api.context.engine.measures());
+    let pool = api.context.engine.pool();
     // Without the store the other numbers are still worth having, most of all then.
     let counts = timeout(STORE_TIMEOUT, store.counts()).await.ok().and_then(Result::ok);
     let paused = timeout(STORE_TIMEOUT, store.paused()).await.ok().and_then(Result::ok).unwrap_or_default();
     let oldest_due = counts.as_ref().and_then(|counts| counts.oldest_due);
     let description = store.description();
     Snapshot {
+        workers: Some((pool.now, pool.max)),
+        workers_wanted: counts.as_ref().map(|counts| api.context.engine.slots_wanted(counts.due)),
         oldest_due_age: oldest_due.map(|due| store.clock().now().since(due)),
         counts,
         paused,

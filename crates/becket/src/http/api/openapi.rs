@@ -21,6 +21,8 @@ const DESCRIPTION: &str = "What senders call, and the admin API of a Becket serv
         (name = "webhooks", description = "What senders call."),
         (name = "tasks", description = "The work that deliveries and people give rise to."),
         (name = "deliveries", description = "What senders sent, and what was refused."),
+        (name = "operations", description = "Changes to all that matches a filter, while they go on."),
+        (name = "schedules", description = "Tasks by the clock."),
         (name = "events", description = "What happens, as it happens."),
         (name = "pr-agent", description = "For programs that were written for PR-Agent's webhook processor."),
         (name = "operation", description = "What machines ask."),

@@ -1,18 +1,13 @@
-//! Many tasks at once, chosen by a filter: run again, delete.
+//! Many tasks or deliveries, chosen by a filter. What is done to them is in [`bulk`](super::bulk).
 //!
-//! Without `state` both mean the dead letters (`failed`), so that a short filter cannot run again what has succeeded.
-//! The work is done in slices that other work fits between.
+//! A filter without a condition chooses nothing unless `all` says that it is meant, so that nobody purges everything by a
+//! typing mistake.
 
-use axum::Json;
-use axum::extract::State;
-use becket_tasks::query::TaskFilter;
+use becket_tasks::query::{SubmissionFilter, TaskFilter};
 use becket_tasks::{State as TaskState, Timestamp};
-use http::Uri;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use super::Shared;
-use super::body::Body;
 use super::params::{States, event_and_action};
 use crate::http::problem::Problem;
 
@@ -20,7 +15,8 @@ use crate::http::problem::Problem;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Selection {
-    /// In one of these states: a list, or text separated by commas. Default: `failed`.
+    /// In one of these states: a list, or text separated by commas. Default: `failed`; to cancel, all that have not
+    /// ended.
     #[serde(deserialize_with = "states")]
     #[schema(value_type = Option<Vec<String>>, example = json!(["failed"]))]
     state: Option<Vec<TaskState>>,
@@ -44,68 +40,52 @@ pub(super) struct Selection {
     /// Accepted before this time.
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
-    /// Says that no condition is meant: all tasks in the given states, or all dead letters.
+    /// Says that no condition is meant: all tasks in the given states, or in the default ones.
     all: bool,
+    /// Changes nothing, and answers how many match.
+    pub(super) dry_run: bool,
+    /// Why tasks are cancelled; becomes their error. At most 500 characters.
+    pub(super) reason: Option<String>,
 }
 
-/// How many tasks were run again.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Requeued {
-    requeued: u64,
-}
-
-/// How many tasks were deleted.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Purged {
-    purged: u64,
-}
-
-/// Runs again every task that matches: dead letters, unless `state` says otherwise.
-#[utoipa::path(post, path = "/api/v1/tasks/requeue", tag = "tasks", operation_id = "requeue_tasks",
-    request_body = Selection,
-    responses(
-        (status = 200, description = "How many were run again.", body = Requeued),
-        (status = "default", response = Problem),
-    ))]
-pub(super) async fn requeue(
-    State(api): State<Shared>,
-    uri: Uri,
-    Body(selection): Body<Selection>,
-) -> Result<Json<Requeued>, Problem> {
-    let filter = selection
-        .filter(|state| state != TaskState::Running, "a running task cannot be run again before it has ended")
-        .map_err(|problem| problem.at(uri.path()))?;
-    let requeued = api.client().requeue_matching(filter, |_| ()).await?;
-    Ok(Json(Requeued { requeued }))
-}
-
-/// Deletes every task that matches: dead letters, unless `state` says otherwise.
-#[utoipa::path(post, path = "/api/v1/tasks/purge", tag = "tasks", operation_id = "purge_tasks",
-    request_body = Selection,
-    responses(
-        (status = 200, description = "How many were deleted.", body = Purged),
-        (status = "default", response = Problem),
-    ))]
-pub(super) async fn purge(
-    State(api): State<Shared>,
-    uri: Uri,
-    Body(selection): Body<Selection>,
-) -> Result<Json<Purged>, Problem> {
-    let filter = selection
-        .filter(TaskState::is_finished, "only finished tasks can be deleted")
-        .map_err(|problem| problem.at(uri.path()))?;
-    let purged = api.client().purge_matching(filter, |_| ()).await?;
-    Ok(Json(Purged { purged }))
+/// Which deliveries. Every given condition must hold, and one must be given, or `"all": true`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DeliverySelection {
+    /// Of this source.
+    #[schema(example = "github")]
+    source: Option<String>,
+    /// Of this event, `issues` or `issues.opened`.
+    #[schema(example = "issues.opened")]
+    event: Option<String>,
+    /// Of this action.
+    action: Option<String>,
+    /// Accepted at this time or later.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// Accepted before this time.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+    /// Says that no condition is meant: all deliveries.
+    all: bool,
+    /// Changes nothing, and answers how many match.
+    pub(super) dry_run: bool,
 }
 
 impl Selection {
-    fn filter(self, allowed: impl Fn(TaskState) -> bool, rule: &str) -> Result<TaskFilter, Problem> {
+    /// The filter; `states` are meant where none is named, and only `allowed` ones may be.
+    pub(super) fn filter(
+        self,
+        states: &[TaskState],
+        allowed: impl Fn(TaskState) -> bool,
+        rule: &str,
+    ) -> Result<TaskFilter, Problem> {
         if self.is_empty() && !self.all {
             return Err(Problem::unprocessable(
                 "give at least one condition (state, source, event, action, kind, lane, tenant, since, until), or \"all\": true",
             ));
         }
-        let states = self.state.filter(|states| !states.is_empty()).unwrap_or_else(|| vec![TaskState::Failed]);
+        let states = self.state.filter(|named| !named.is_empty()).unwrap_or_else(|| states.to_vec());
         if let Some(state) = states.iter().find(|state| !allowed(**state)) {
             return Err(Problem::unprocessable(format!("state: `{state}` is not possible here; {rule}")));
         }
@@ -132,6 +112,28 @@ impl Selection {
     }
 }
 
+impl DeliverySelection {
+    /// The filter.
+    pub(super) fn filter(self) -> Result<SubmissionFilter, Problem> {
+        let texts = [&self.source, &self.event, &self.action];
+        let is_empty = texts.iter().all(|text| text.is_none()) && self.since.or(self.until).is_none();
+        if is_empty && !self.all {
+            return Err(Problem::unprocessable(
+                "give at least one condition (source, event, action, since, until), or \"all\": true",
+            ));
+        }
+        let (event, action) = event_and_action(self.event.as_deref(), self.action.as_deref());
+        Ok(SubmissionFilter {
+            event: event.map(Into::into),
+            action: action.map(Into::into),
+            source: self.source.map(Into::into),
+            key: None,
+            since: self.since,
+            until: self.until,
+        })
+    }
+}
+
 fn states<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<TaskState>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -153,7 +155,8 @@ mod tests {
     use super::*;
 
     fn filter(json: &str) -> Result<TaskFilter, Problem> {
-        serde_json::from_str::<Selection>(json).unwrap().filter(TaskState::is_finished, "finished ones only")
+        let selection: Selection = serde_json::from_str(json).unwrap();
+        selection.filter(&[TaskState::Failed], TaskState::is_finished, "finished ones only")
     }
 
     #[test]
@@ -175,6 +178,9 @@ mod tests {
     fn nothing_given_changes_nothing() {
         for json in ["{}", r#"{"all": false}"#, r#"{"state": null}"#, r#"{"state": []}"#] {
             assert!(filter(json).is_err(), "{json}");
+        }
+        for json in ["{}", r#"{"all": false}"#, r#"{"dry_run": true}"#] {
+            assert!(serde_json::from_str::<DeliverySelection>(json).unwrap().filter().is_err(), "{json}");
         }
         let problem = filter(r#"{"state": "failed,running"}"#).unwrap_err();
         assert!(problem.detail().starts_with("state: `running`"), "{problem:?}");

@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use super::page::{Cursor, Limit, List, Listing, page};
 use super::params::{Params, States, event_and_action};
 use super::views::{TaskDetailView, TaskView};
-use super::{Api, Shared, find};
+use super::{Api, Shared, detail, find};
 use crate::http::problem::Problem;
 
 /// The list of tasks.
@@ -90,7 +90,7 @@ impl Asked {
     }
 }
 
-/// Shows a task with its attempts and its result.
+/// Shows a task with its attempts, its result, its steps and its progress.
 #[utoipa::path(get, path = "/api/v1/tasks/{id}", tag = "tasks", operation_id = "show_task",
     params(("id" = String, Path, description = "The task's id, or the sender's id of a delivery that has one task.")),
     responses(
@@ -102,11 +102,11 @@ pub(super) async fn show(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Json<TaskDetailView>, Problem> {
-    let found = find::task(api.store(), &id).await.map_err(|problem| problem.at(uri.path()))?;
-    Ok(Json(found.into()))
+    let shown = async { detail::of(&api, find::task(api.store(), &id).await?).await };
+    shown.await.map(Json).map_err(|problem| problem.at(uri.path()))
 }
 
-/// Runs a task again from the start; earlier attempts are forgiven.
+/// Runs a task again from the start; earlier attempts are forgiven. Steps are kept, unless it was completed.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/requeue", tag = "tasks", operation_id = "requeue_task",
     params(("id" = String, Path, description = "The task's id, or the sender's id of a delivery that has one task.")),
     responses(
@@ -118,7 +118,8 @@ pub(super) async fn requeue_one(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Json<TaskDetailView>, Problem> {
-    requeue(&api, &id).await.map(|task| Json(task.into())).map_err(|problem| problem.at(uri.path()))
+    let requeued = async { detail::of(&api, requeue(&api, &id).await?).await };
+    requeued.await.map(Json).map_err(|problem| problem.at(uri.path()))
 }
 
 async fn requeue(api: &Api, id: &str) -> Result<TaskDetail, Problem> {
@@ -129,7 +130,7 @@ async fn requeue(api: &Api, id: &str) -> Result<TaskDetail, Problem> {
     api.store().task(task).await?.ok_or_else(gone)
 }
 
-/// Deletes a finished task, with its attempts and its result.
+/// Deletes a finished task, with its attempts, its steps and its result.
 #[utoipa::path(delete, path = "/api/v1/tasks/{id}", tag = "tasks", operation_id = "purge_task",
     params(("id" = String, Path, description = "The task's id, or the sender's id of a delivery that has one task.")),
     responses(

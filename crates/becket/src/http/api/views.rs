@@ -11,6 +11,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
+use super::detail::{ProgressView, StepView};
+
 /// A task.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Task)]
@@ -24,10 +26,10 @@ pub(super) struct TaskView {
     /// `waiting`, `queued`, `running`, `retrying`, `completed`, `failed` or `cancelled`.
     #[schema(value_type = String, example = "completed")]
     pub(super) state: State,
-    /// The source of its delivery; `api` for tasks that were enqueued by hand.
+    /// The source of its delivery; `api` for tasks that were enqueued by hand, `schedule` for those of schedules.
     #[schema(value_type = String, example = "github")]
     pub(super) source: Arc<str>,
-    /// The event of its delivery; its kind for tasks that were enqueued by hand.
+    /// The event of its delivery; its kind for tasks that were enqueued by hand, the schedule's name for those of schedules.
     #[schema(value_type = String, example = "issues")]
     pub(super) event: Arc<str>,
     /// The action of its delivery.
@@ -92,7 +94,7 @@ impl From<Task> for TaskView {
     }
 }
 
-/// A task with its attempts and its result.
+/// A task with its attempts, its result, its steps and its progress.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TaskDetail)]
 pub(super) struct TaskDetailView {
@@ -100,13 +102,19 @@ pub(super) struct TaskDetailView {
     pub(super) task: TaskView,
     /// Its attempts, first to latest.
     pub(super) attempts: Vec<AttemptView>,
+    /// What its attempts have done for good, oldest first. Later attempts do not do it again.
+    pub(super) steps: Vec<StepView>,
+    /// How far the running attempt has come; `null` when it has not said so, or none runs.
+    pub(super) progress: Option<ProgressView>,
 }
 
+/// Without its steps and its progress, which [`detail`](super::detail) adds.
 impl From<TaskDetail> for TaskDetailView {
     fn from(detail: TaskDetail) -> Self {
         let result = detail.result.as_deref().map(json_or_base64);
         let task = TaskView { result, ..detail.task.into() };
-        Self { task, attempts: detail.attempts.into_iter().map(AttemptView::from).collect() }
+        let attempts = detail.attempts.into_iter().map(AttemptView::from).collect();
+        Self { task, attempts, steps: Vec::new(), progress: None }
     }
 }
 
@@ -157,7 +165,7 @@ pub(super) struct DeliveryView {
     /// The sender's id of it.
     #[schema(value_type = Option<String>, example = "72d3162e-cc78-11e3-81ab-4c9367dc0958")]
     pub(super) delivery_id: Option<Arc<str>>,
-    /// Who sent it; `api` for what was enqueued by hand.
+    /// Who sent it; `api` for what was enqueued by hand, `schedule` for what schedules fired.
     #[schema(value_type = String, example = "github")]
     pub(super) source: Arc<str>,
     /// What it says.
@@ -236,7 +244,7 @@ pub(super) fn json_or_base64(bytes: &[u8]) -> Box<RawValue> {
 }
 
 /// JSON as it is, digits and order of fields included.
-fn json(bytes: &[u8]) -> Option<Box<RawValue>> {
+pub(super) fn json(bytes: &[u8]) -> Option<Box<RawValue>> {
     serde_json::from_slice(bytes).ok()
 }
 

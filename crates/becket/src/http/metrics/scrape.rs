@@ -45,6 +45,10 @@ pub struct Snapshot {
     pub timeouts: u64,
     /// Handlers that run now in this process.
     pub handlers_running: u64,
+    /// How large the pool is, and the most that it may be.
+    pub workers: Option<(usize, usize)>,
+    /// How many slots would work off what is due within a minute; `None` when the store did not answer.
+    pub workers_wanted: Option<u64>,
     /// Resident memory in bytes.
     pub resident_bytes: Option<u64>,
 }
@@ -62,6 +66,7 @@ impl Collector for Snapshot {
         let mut page = Page(encoder);
         self.write_tasks(&mut page)?;
         self.write_attempts(&mut page)?;
+        self.write_workers(&mut page)?;
         self.write_store(&mut page)?;
         self.write_process(&mut page)
     }
@@ -108,6 +113,15 @@ impl Snapshot {
             self.processing_seconds.as_ref(),
         )?;
         page.histogram("waiting", "From a task's due time to its claim", &Unit::Seconds, self.waiting_seconds.as_ref())
+    }
+
+    fn write_workers(&self, page: &mut Page<'_>) -> fmt::Result {
+        if let Some((now, max)) = self.workers {
+            page.single("workers", "Slots of the pool: tasks that may run at once", None, &gauge(now as u64))?;
+            page.single("workers_max", "The most slots that the pool may have", None, &gauge(max as u64))?;
+        }
+        let help = "Slots that would work off what is due within 60 s";
+        self.workers_wanted.map_or(Ok(()), |wanted| page.single("workers_wanted", help, None, &gauge(wanted)))
     }
 
     fn write_store(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -190,7 +204,7 @@ mod tests {
         let sizes = Histogram::new(&SIZE_BOUNDS);
         sizes.record(3.0);
         let snapshot = Snapshot {
-            counts: Some(Counts { by_state: [0, 3, 1, 0, 7, 2, 0], oldest_due: None }),
+            counts: Some(Counts { by_state: [0, 3, 1, 0, 7, 2, 0], oldest_due: None, due: 3 }),
             oldest_due_age: Some(Duration::from_millis(1_500)),
             paused: vec![Scope::Kind("http:example.org#6db756".into()), Scope::Source("a \"b\"".into())],
             store: Some(("sqlite", "power_loss")),
@@ -203,6 +217,8 @@ mod tests {
             panics: 1,
             timeouts: 1,
             handlers_running: 4,
+            workers: Some((8, 64)),
+            workers_wanted: Some(20),
             resident_bytes: Some(26_624),
         };
         let page = Metrics::new().render(snapshot);
@@ -218,6 +234,9 @@ mod tests {
             "becket_panics_total 1",
             "becket_timeouts_total 1",
             "becket_handlers_running 4",
+            "becket_workers 8",
+            "becket_workers_max 64",
+            "becket_workers_wanted 20",
             "# UNIT becket_store_commit_seconds seconds",
             "becket_store_commit_size_operations_bucket{le=\"2.0\"} 0",
             "becket_store_commit_size_operations_bucket{le=\"4.0\"} 1",

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,8 +13,9 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
+use bytes::Bytes;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
@@ -44,7 +45,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, i
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(idle);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
 
     let mut idle_check = pin!(tokio::time::sleep(idle));
     let mut begun_before = 0;
@@ -95,27 +96,67 @@ impl hyper::service::Service<Request<Incoming>> for Connection {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         self.activity.begun.fetch_add(1, Ordering::Relaxed);
-        self.activity.open.fetch_add(1, Ordering::Relaxed);
-        Open { response: self.router.clone().call(request), activity: Arc::clone(&self.activity) }
+        Open { response: self.router.clone().call(request), counted: Some(Counted::new(&self.activity)) }
+    }
+}
+
+/// Counts a request as open for as long as it lives.
+struct Counted(Arc<Activity>);
+
+impl Counted {
+    fn new(activity: &Arc<Activity>) -> Self {
+        activity.open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// A request that is being answered.
 struct Open {
     response: RouteFuture<Infallible>,
-    activity: Arc<Activity>,
+    counted: Option<Counted>,
 }
 
 impl Future for Open {
     type Output = Result<Response, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.response).poll(context)
+        let Ok(response) = ready!(Pin::new(&mut self.response).poll(context));
+        let counted = self.counted.take();
+        Poll::Ready(Ok(response.map(|body| match body.size_hint().exact() {
+            Some(_) => body,
+            None => Body::new(Streamed { body, _counted: counted }),
+        })))
     }
 }
 
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.activity.open.fetch_sub(1, Ordering::Relaxed);
+/// An answer that is still being made while it is sent, such as a stream of events: open until its end.
+struct Streamed {
+    body: Body,
+    _counted: Option<Counted>,
+}
+
+impl hyper::body::Body for Streamed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

@@ -22,10 +22,16 @@ impl Rows {
         match change {
             Change::Hold { task, hold } => self
                 .execute("UPDATE tasks SET hold = ?2 WHERE id = ?1", params![sql(task.as_u64()), hold_number(*hold)]),
+            Change::Linger { task, lane } => {
+                self.execute("INSERT OR REPLACE INTO lingering VALUES (?1, ?2)", params![sql(task.as_u64()), lane])
+            }
+            Change::LingerOver { task } => self.execute("DELETE FROM lingering WHERE task = ?1", [sql(task.as_u64())]),
             Change::Family { child, parent, is_over } => self.execute(
                 "INSERT OR IGNORE INTO families VALUES (?1, ?2, ?3)",
                 params![sql(child.as_u64()), sql(parent.as_u64()), is_over],
             ),
+            Change::Unique { kind, key, task } => self
+                .execute("INSERT OR REPLACE INTO uniques VALUES (?1, ?2, ?3)", params![kind, key, sql(task.as_u64())]),
             Change::ParentOver { child, parent } => {
                 let (child, parent) = (sql(child.as_u64()), sql(parent.as_u64()));
                 self.execute("UPDATE families SET is_over = 1 WHERE child = ?1 AND parent = ?2", [child, parent])?;
@@ -55,6 +61,11 @@ impl Rows {
     /// Whether somebody in the lane runs, or is to run next; those adrift do not count.
     pub(in super::super) fn is_lane_taken(&self, lane: &str) -> Result<bool> {
         self.has(&format!("SELECT 1 {IN_LANE} AND hold <> 3 LIMIT 1"), lane)
+    }
+
+    /// Whether somebody in the lane is open, held back by its limit's key only, or runs.
+    pub(in super::super) fn has_first(&self, lane: &str) -> Result<bool> {
+        self.has(&format!("SELECT 1 {IN_LANE} AND hold IN (0, 2) LIMIT 1"), lane)
     }
 
     /// Whether the lane has unfinished tasks.
@@ -89,6 +100,13 @@ impl Rows {
             .map_err(failed)?;
         let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?.into(), row.get(1)?))).map_err(failed)?;
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// The cancelled attempts that keep their lanes, by what the rows say.
+    pub(in super::super) fn lingering(&self) -> Result<Vec<(TaskId, Arc<str>)>> {
+        let mut query = self.connection.prepare("SELECT task, lane FROM lingering ORDER BY task").map_err(failed)?;
+        let rows = query.query_map([], |row| Ok((task_id(row.get(0)?), row.get::<_, String>(1)?.into())));
+        rows.map_err(failed)?.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
     /// When the burst of a debounced task began.
@@ -172,6 +190,13 @@ impl Rows {
         );
         let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
         query.exists([sql(parent.as_u64())]).map_err(failed)
+    }
+
+    /// The latest task of a kind with a key that is to be unique.
+    pub(in super::super) fn unique(&self, kind: KindNumber, key: &str) -> Result<Option<TaskId>> {
+        let mut query =
+            self.connection.prepare_cached("SELECT task FROM uniques WHERE kind = ?1 AND key = ?2").map_err(failed)?;
+        query.query_row(params![kind, key], |row| row.get(0).map(task_id)).optional().map_err(failed)
     }
 
     /// Whether there is a task, whatever its state.

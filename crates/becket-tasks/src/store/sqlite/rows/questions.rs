@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Rows, sql, submission_id, task_id, unsigned};
 use crate::error::Result;
@@ -139,32 +139,9 @@ impl Rows {
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
-    /// Which streams have claimable tasks, with the first of each: one look-up in the index for each.
+    /// Which streams have claimable tasks, with the first of each.
     pub(in super::super) fn streams(&self) -> Result<Vec<(StreamKey, Key)>> {
-        let mut query = self
-            .connection
-            .prepare_cached(
-                "SELECT kind, priority, source, tenant, run_at, id FROM tasks INDEXED BY tasks_ready \
-                 WHERE state IN (0, 2) AND hold IN (0, 3) AND (kind, priority, source, tenant) > (?1, ?2, ?3, ?4) \
-                 ORDER BY kind, priority, source, tenant, run_at, id LIMIT 1",
-            )
-            .map_err(failed)?;
-        let mut streams = Vec::new();
-        let mut last = (i64::MIN, i64::from(i8::MIN), i64::MIN, String::new());
-        while let Some((next, key)) = query
-            .query_row(params![last.0, last.1, last.2, last.3], |row| {
-                let stream = (row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?);
-                Ok((stream, Key(Timestamp::from_millis(row.get(4)?), task_id(row.get(5)?))))
-            })
-            .optional()
-            .map_err(failed)?
-        {
-            let priority = Reverse(i8::try_from(next.1).unwrap_or_default());
-            let tenant = (!next.3.is_empty()).then(|| next.3.as_str().into());
-            streams.push((StreamKey { kind: next.0, priority, source: next.2, tenant }, key));
-            last = next;
-        }
-        Ok(streams)
+        streams(&self.connection)
     }
 
     /// All tasks whose rows say that they run, with the number of their worker.
@@ -233,6 +210,33 @@ impl Rows {
     pub(in super::super) fn number(&self, query: &str) -> Result<Option<i64>> {
         self.connection.query_row(query, [], |row| row.get(0)).optional().map(Option::flatten).map_err(failed)
     }
+}
+
+/// Which streams have claimable tasks, with the first of each: one look-up in the index for each.
+pub(in super::super) fn streams(connection: &Connection) -> Result<Vec<(StreamKey, Key)>> {
+    let mut query = connection
+        .prepare_cached(
+            "SELECT kind, priority, source, tenant, run_at, id FROM tasks INDEXED BY tasks_ready \
+             WHERE state IN (0, 2) AND hold IN (0, 3) AND (kind, priority, source, tenant) > (?1, ?2, ?3, ?4) \
+             ORDER BY kind, priority, source, tenant, run_at, id LIMIT 1",
+        )
+        .map_err(failed)?;
+    let mut streams = Vec::new();
+    let mut last = (i64::MIN, i64::from(i8::MIN), i64::MIN, String::new());
+    while let Some((next, key)) = query
+        .query_row(params![last.0, last.1, last.2, last.3], |row| {
+            let stream = (row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?);
+            Ok((stream, Key(Timestamp::from_millis(row.get(4)?), task_id(row.get(5)?))))
+        })
+        .optional()
+        .map_err(failed)?
+    {
+        let priority = Reverse(i8::try_from(next.1).unwrap_or_default());
+        let tenant = (!next.3.is_empty()).then(|| next.3.as_str().into());
+        streams.push((StreamKey { kind: next.0, priority, source: next.2, tenant }, key));
+        last = next;
+    }
+    Ok(streams)
 }
 
 pub(super) const READY: &str = "id, submission, kind, priority, state, attempt, spared, max_attempts, run_at, created_at, \

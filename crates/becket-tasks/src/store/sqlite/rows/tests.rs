@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::change::Hold;
 use super::super::open;
 use super::*;
+use crate::schedule::ScheduleState;
 use crate::task::Outcome;
 
 const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -93,6 +94,9 @@ fn changes() -> Vec<Change> {
         Change::Result { task: id(11), expires_at: at, body: b"{}".to_vec() },
         Change::Result { task: id(12), expires_at: at, body: b"[]".to_vec() },
         Change::ForgetResult { task: id(12) },
+        Change::Step { task: id(11), name: "done".into(), at, body: b"7".to_vec() },
+        Change::Step { task: id(12), name: "done".into(), at, body: b"8".to_vec() },
+        Change::ForgetSteps { task: id(12) },
         Change::Move { task: id(13), from: State::Queued, to: to(State::Cancelled), at, error: Some("no".into()) },
         Change::ForgetTask { task: id(13), submission: SubmissionId::from_u64(10), state: State::Cancelled },
         Change::ForgetSubmissions { submissions: vec![SubmissionId::from_u64(30)], block: Some(1) },
@@ -107,9 +111,14 @@ fn changes() -> Vec<Change> {
         Change::Keys(sealed(2)),
         Change::ForgetKeys { segment: 1 },
         Change::Hold { task: id(31), hold: Hold::Key },
+        Change::Linger { task: id(12), lane: "lane".into() },
+        Change::Linger { task: id(11), lane: "lane".into() },
+        Change::LingerOver { task: id(11) },
         Change::Family { child: id(31), parent: id(12), is_over: false },
         Change::Family { child: id(31), parent: id(11), is_over: false },
         Change::ParentOver { child: id(31), parent: id(11) },
+        Change::Unique { kind: 1, key: "key".into(), task: id(11) },
+        Change::Unique { kind: 1, key: "key".into(), task: id(31) },
         Change::Started { kind: 1, limit_key: Some("key".into()), at: AT, kept: 1 },
         Change::Started { kind: 1, limit_key: Some("key".into()), at, kept: 1 },
         Change::Started { kind: 1, limit_key: None, at: AT.before(Duration::from_secs(9)), kept: 1 },
@@ -117,6 +126,8 @@ fn changes() -> Vec<Change> {
         Change::Pause { scope: "kind".into(), name: "work".into(), is_paused: true },
         Change::Pause { scope: "source".into(), name: "github".into(), is_paused: true },
         Change::Pause { scope: "source".into(), name: "github".into(), is_paused: false },
+        Change::Schedule(ScheduleState::new("nightly".into()).into()),
+        Change::Schedule(ScheduleState { paused: true, ..ScheduleState::new("nightly".into()) }.into()),
         Change::Probe { at },
     ]
 }
@@ -156,7 +167,10 @@ const fn name(change: &Change) -> &'static str {
         Change::Kind { .. } => "kind",
         Change::Source { .. } => "source",
         Change::Hold { .. } => "hold",
+        Change::Linger { .. } => "linger",
+        Change::LingerOver { .. } => "linger over",
         Change::Family { .. } => "family",
+        Change::Unique { .. } => "unique",
         Change::ParentOver { .. } => "parent over",
         Change::Started { .. } => "started",
         Change::ForgetStarts { .. } => "forget starts",
@@ -172,12 +186,15 @@ const fn name(change: &Change) -> &'static str {
         Change::Move { .. } => "move",
         Change::Result { .. } => "result",
         Change::ForgetResult { .. } => "forget result",
+        Change::Step { .. } => "step",
+        Change::ForgetSteps { .. } => "forget steps",
         Change::ForgetTask { .. } => "forget task",
         Change::ForgetSubmissions { .. } => "forget submissions",
         Change::DropPayloads { .. } => "drop payloads",
         Change::Erase { .. } => "erase",
         Change::Keys(_) => "keys",
         Change::ForgetKeys { .. } => "forget keys",
+        Change::Schedule(_) => "schedule",
         Change::Probe { .. } => "probe",
     }
 }
@@ -186,7 +203,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 26, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 32, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

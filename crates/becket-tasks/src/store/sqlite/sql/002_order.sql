@@ -46,6 +46,12 @@ CREATE TABLE starts (
 ) STRICT;
 CREATE INDEX starts_of ON starts (kind, limit_key, number);
 
+-- Cancelled attempts that keep their lane until their worker has reported. A process that opens the file has none.
+CREATE TABLE lingering (
+    task INTEGER PRIMARY KEY,
+    lane TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE paused (
     scope TEXT NOT NULL CHECK (scope IN ('kind', 'source')),
     name  TEXT NOT NULL,

@@ -373,3 +373,35 @@ fn worker_that_came_back_before_its_name_was_forgotten_keeps_it() {
     assert_eq!(world.writer.rows.names("workers").unwrap(), [(1, "w".into())]);
     assert_eq!(world.writer.workers.number("other"), None, "it gets a new number when it comes back, too");
 }
+
+/// What a step has done outside cannot be undone by a power cut here, or it would be done again.
+#[test]
+fn step_waits_for_the_disk_as_an_insert_does_and_a_claim_does_not() {
+    let mut world = world();
+    let task = world.add(NewTask::new("a"));
+    let synchronous = |world: &World| {
+        let connection = world.writer.rows.connection();
+        connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(world.claim_now("a"), [task]);
+    assert_eq!(synchronous(&world), 1, "NORMAL");
+    let lease = Lease { task, attempt: 1 };
+    let save = |reply| Command::SaveStep(lease, "done".into(), "1".into(), reply);
+    assert_eq!(world.ask(save).unwrap(), crate::step::Saved::Now);
+    assert_eq!(synchronous(&world), 2, "FULL");
+}
+
+#[test]
+fn step_of_a_failed_round_was_not_done() {
+    let mut world = world();
+    let task = world.add(NewTask::new("a"));
+    assert_eq!(world.claim_now("a"), [task]);
+    let lease = Lease { task, attempt: 1 };
+    let save = |reply| Command::SaveStep(lease, "done".into(), "1".into(), reply);
+    world.break_commits();
+    let (reply, mut answer) = oneshot::channel();
+    world.round([save(reply), insert("a")(oneshot::channel().0)]);
+    assert!(answer.try_recv().unwrap().is_err());
+    world.mend_commits();
+    assert_eq!(world.ask(save).unwrap(), crate::step::Saved::Now);
+}

@@ -63,6 +63,11 @@ impl Api {
         self.call(Method::POST, path, &Query::new(), body).await
     }
 
+    /// Makes it so that there is something at a path.
+    pub(crate) async fn put(&self, path: &[&str]) -> anyhow::Result<Bytes> {
+        self.call(Method::PUT, path, &Query::new(), None::<&()>).await
+    }
+
     /// Deletes what is at a path.
     pub(crate) async fn delete(&self, path: &[&str]) -> anyhow::Result<Bytes> {
         self.call(Method::DELETE, path, &Query::new(), None::<&()>).await

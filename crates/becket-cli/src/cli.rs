@@ -47,6 +47,12 @@ pub(crate) enum Command {
     Tasks(TasksArgs),
     /// Looks at deliveries and runs them again.
     Deliveries(DeliveriesArgs),
+    /// Begins nothing more of a kind or a source, until it is resumed. Deliveries are still accepted, what runs goes on.
+    Pause(PauseArgs),
+    /// Lets a kind or a source that was paused go on.
+    Resume(PauseArgs),
+    /// Lists what is paused.
+    Pauses(PausesArgs),
     /// Looks at schedules, pauses them and fires them by hand.
     Schedules(SchedulesArgs),
     /// Shows and checks the configuration.
@@ -308,6 +314,34 @@ pub(crate) enum SchedulesCommand {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
+}
+
+/// What can be paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PauseScope {
+    /// All tasks of a kind: of one handler.
+    Kind,
+    /// All tasks of what a source sends; `api` is what was enqueued by hand.
+    Source,
+}
+
+/// Arguments of `becket pause` and `becket resume`.
+#[derive(Debug, Args)]
+pub(crate) struct PauseArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// What kind of thing it is.
+    #[arg(value_name = "SCOPE")]
+    pub(crate) scope: PauseScope,
+    /// Its name.
+    pub(crate) name: String,
+}
+
+/// Arguments of `becket pauses`.
+#[derive(Debug, Args)]
+pub(crate) struct PausesArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 /// Arguments of `becket config`.

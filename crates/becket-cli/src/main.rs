@@ -17,6 +17,7 @@ mod demo;
 mod latency;
 mod logging;
 mod output;
+mod pauses;
 mod samples;
 mod schedules;
 mod send;
@@ -66,6 +67,9 @@ async fn dispatch(command: Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Send(args) => send::run(args, json).await,
         Command::Tasks(args) => tasks::run(args, json).await,
         Command::Deliveries(args) => deliveries::run(args, json).await,
+        Command::Pause(args) => pauses::pause(args, json).await,
+        Command::Resume(args) => pauses::resume(args, json).await,
+        Command::Pauses(args) => pauses::list(&args, json).await,
         Command::Schedules(args) => schedules::run(args, json).await,
         Command::Config(args) => config::run(args, json),
         Command::Completions { shell } => completions::run(shell),

@@ -84,6 +84,11 @@ fn print(task: &views::Task) -> anyhow::Result<()> {
     table.row([cell("source"), cell(&task.source)]);
     table.row([cell("event"), cell(views::event(&task.event, task.action.as_deref()))]);
     table.row([cell("delivery id"), optional(task.delivery_id.as_deref())]);
+    for (what, name) in [("lane", &task.lane), ("tenant", &task.tenant), ("limit key", &task.limit_key)] {
+        if let Some(name) = name {
+            table.row([cell(what), cell(name)]);
+        }
+    }
     table.row([cell("attempt"), cell(format_args!("{} of {}", task.attempt, task.max_attempts))]);
     table.row([cell("created"), cell(&task.created_at)]);
     table.row([cell("updated"), cell(&task.updated_at)]);

@@ -8,6 +8,7 @@ mod enqueue;
 pub mod graph;
 pub mod notify;
 mod parents;
+mod places;
 mod wait;
 
 use std::collections::HashMap;
@@ -27,8 +28,9 @@ pub use self::wait::WaitError;
 use self::wait::typed_result;
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
+use crate::order::Lane;
 use crate::query::{Listed, Page, TaskFilter};
-use crate::registry::{Policy, Registry};
+use crate::registry::{PayloadJson, Policy, Registry};
 use crate::store::Store;
 use crate::submission::{Due, Inserted, NewTask, Parent, Submission, Unique};
 use crate::task::{Task, TaskDetail};
@@ -41,6 +43,7 @@ const SOURCE: &str = "api";
 pub struct Client {
     store: Arc<dyn Store>,
     policies: Arc<HashMap<Arc<str>, Policy>>,
+    payload_json: PayloadJson,
 }
 
 /// What may differ from the kind's [`Policy`] for one task.
@@ -65,6 +68,12 @@ pub struct EnqueueOptions {
     /// Whom to tell how the task ended, by a task of the kind [`notify::KIND`], which must have a handler. `None` tells
     /// whom the kind's policy says, if anybody.
     pub notify: Option<Address>,
+    /// Its place in a lane; `None` takes the policy's.
+    pub lane: Option<Lane>,
+    /// Whose task it is; `None` takes the policy's.
+    pub tenant: Option<Arc<str>>,
+    /// What its kind's limits by key count it under; `None` takes the policy's.
+    pub limit_key: Option<Arc<str>>,
     /// Take another task of the kind for this one if there is one with the same key that has not ended, or whose result is
     /// fresh; its id is answered. A result is fresh no longer than the policy keeps it.
     pub unique: Option<Unique>,
@@ -81,6 +90,9 @@ impl Default for EnqueueOptions {
             after: Vec::new(),
             survives_parents: false,
             notify: None,
+            lane: None,
+            tenant: None,
+            limit_key: None,
             unique: None,
         }
     }
@@ -111,7 +123,7 @@ impl Client {
     /// A client of `store` that knows the kinds and policies of `registry`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, registry: &Registry) -> Self {
-        Self { store, policies: Arc::new(registry.policies()) }
+        Self { store, policies: Arc::new(registry.policies()), payload_json: registry.payload_json() }
     }
 
     /// The store.
@@ -132,20 +144,41 @@ impl Client {
         self.policies.get_key_value(kind).map(|(kind, policy)| policy.new_task(Arc::clone(kind)))
     }
 
-    /// Accepts one submission; answers once it is durable.
+    /// Accepts one submission; answers once it is durable. A task that is given no lane, tenant or limit's key gets what
+    /// its kind's [`Policy`] says.
     ///
     /// # Errors
     /// As [`Store::insert`]; nothing was accepted.
-    pub async fn submit(&self, submission: Submission) -> Result<Inserted> {
+    pub async fn submit(&self, mut submission: Submission) -> Result<Inserted> {
+        self.place(&mut submission);
+        self.submit_placed(submission).await
+    }
+
+    /// Accepts one submission whose tasks have been placed.
+    pub(crate) async fn submit_placed(&self, submission: Submission) -> Result<Inserted> {
         self.store.insert(vec![submission]).await?.pop().ok_or_else(no_answer)
     }
 
-    /// Accepts submissions in one call, each wholly or not at all; answers in the order given.
+    /// Accepts submissions in one call, each wholly or not at all, as [`submit`](Self::submit) does; answers in the order
+    /// given.
     ///
     /// # Errors
     /// As [`Store::insert`]; nothing was accepted.
-    pub async fn submit_all(&self, submissions: Vec<Submission>) -> Result<Vec<Inserted>> {
+    pub async fn submit_all(&self, mut submissions: Vec<Submission>) -> Result<Vec<Inserted>> {
+        submissions.iter_mut().for_each(|submission| self.place(submission));
         self.store.insert(submissions).await
+    }
+
+    /// Adds tasks to a submission that is there already; `None` if it is not. As with [`submit`](Self::submit), their
+    /// policies say what they belong to.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; nothing was accepted.
+    pub async fn append(&self, submission: SubmissionId, mut tasks: Vec<NewTask>) -> Result<Option<Inserted>> {
+        if !self.place_appended(submission, &mut tasks).await? {
+            return Ok(None);
+        }
+        self.store.append(submission, tasks).await
     }
 
     /// Enqueues one task of `kind` with JSON `arguments`, as its policy says, once it is awaited; answers its id.
@@ -236,6 +269,9 @@ impl Client {
             due: options.due,
             after: options.after.into_iter().map(Parent::Task).collect(),
             survives_parents: options.survives_parents,
+            lane: options.lane,
+            tenant: options.tenant,
+            limit_key: options.limit_key,
             unique: options.unique.map(|unique| self.kept_so_long(kind, unique)),
             ..planned
         };

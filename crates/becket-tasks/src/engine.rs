@@ -170,8 +170,9 @@ impl Engine {
     /// Commits the submission and begins at once, in this process, those tasks that `here` chooses.
     ///
     /// They run beside the pool, at most [`EngineOptions::inline_max`] at a time. A chosen task is queued instead, and
-    /// has no [`Running`], when that many run already, when it is not due at once, when its kind has no handler here,
-    /// or when the engine is shutting down. A duplicate begins nothing. A failed attempt is retried by the pool.
+    /// has no [`Running`], when that many run already, when it is not due at once, is debounced, or waits (for parents,
+    /// in its lane, for the end of a pause), when its kind has limits or no handler here, or when the engine is shutting
+    /// down. A duplicate begins nothing. A failed attempt is retried by the pool.
     ///
     /// Dropping the future, or a [`Running`], stops nothing.
     ///

@@ -22,6 +22,10 @@ pub struct TaskFilter {
     pub action: Option<Arc<str>>,
     /// For this handler.
     pub kind: Option<Arc<str>>,
+    /// In this lane.
+    pub lane: Option<Arc<str>>,
+    /// Of this tenant.
+    pub tenant: Option<Arc<str>>,
     /// Accepted at this time or later.
     pub since: Option<Timestamp>,
     /// Accepted before this time.

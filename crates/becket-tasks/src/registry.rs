@@ -16,7 +16,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::TaskContext;
-use crate::order::{Limits, Rules};
+use crate::naming::Naming;
+use crate::order::{Debounce, Lane, Latest, Limits, OnRetry, Rules};
 use crate::retry::{RetryPolicy, TaskError};
 use crate::schedule::{Schedule, ScheduleError};
 use crate::submission::NewTask;
@@ -26,8 +27,12 @@ use crate::task::Claimed;
 #[derive(Default)]
 pub struct Registry {
     entries: HashMap<Arc<str>, Entry>,
+    payload_json: Option<PayloadJson>,
     schedules: BTreeMap<Arc<str>, Schedule>,
 }
+
+/// How a payload, with what is kept beside it (first `meta`, then `payload`), is read as JSON by those who make names of it.
+pub type PayloadJson = fn(&[u8], &Bytes) -> Bytes;
 
 /// One handler and its policy.
 pub(crate) struct Entry {
@@ -174,6 +179,12 @@ impl Registry {
         })
     }
 
+    /// Lets the [namings](crate::naming) of policies see payloads through `json`, where these may be other than JSON. It is
+    /// called only for submissions of which some policy wants to know something.
+    pub fn read_payloads_with(&mut self, json: PayloadJson) {
+        self.payload_json = Some(json);
+    }
+
     /// Lets an engine with this registry fire `schedule`. That its kind has a handler is checked when the engine starts.
     ///
     /// # Errors
@@ -215,6 +226,10 @@ impl Registry {
     pub(crate) fn limits(&self) -> HashMap<Arc<str>, Limits> {
         let limited = self.entries.iter().filter(|(_, entry)| !entry.policy.limits.is_none());
         limited.map(|(kind, entry)| (Arc::clone(kind), entry.policy.limits)).collect()
+    }
+
+    pub(crate) fn payload_json(&self) -> PayloadJson {
+        self.payload_json.unwrap_or(|_, payload| payload.clone())
     }
 
     /// How many tasks of a kind are taken together, where that is not one.
@@ -263,6 +278,39 @@ pub struct Policy {
     /// Whether a task of the kind [`notify::KIND`](crate::client::notify::KIND) tells somebody how each of these tasks
     /// ended; its handler knows whom. Default: no.
     pub notify: bool,
+    /// The lane of a task that is given none. Default: none.
+    pub lane: Option<LanePolicy>,
+    /// The tenant of a task that is given none. Default: none.
+    pub tenant: Option<Naming>,
+    /// The limit's key of a task that is given none. Default: none.
+    pub limit_key: Option<Naming>,
+}
+
+/// In which lane a kind's tasks are, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LanePolicy {
+    /// The lane; a task for which there is no name is in none.
+    pub name: Naming,
+    /// See [`Lane::on_retry`].
+    pub on_retry: OnRetry,
+    /// See [`Lane::latest`].
+    pub latest: Option<Latest>,
+    /// See [`Lane::debounce`].
+    pub debounce: Option<Debounce>,
+}
+
+impl LanePolicy {
+    /// A policy with all defaults of [`Lane::new`].
+    #[must_use]
+    pub fn new(name: Naming) -> Self {
+        Self { name, on_retry: OnRetry::default(), latest: None, debounce: None }
+    }
+
+    /// A place in the lane `name`, as this policy says.
+    #[must_use]
+    pub fn lane(&self, name: Arc<str>) -> Lane {
+        Lane { name, on_retry: self.on_retry, latest: self.latest, debounce: self.debounce }
+    }
 }
 
 impl Default for Policy {
@@ -274,6 +322,9 @@ impl Default for Policy {
             result_ttl: Duration::from_secs(24 * 3_600),
             limits: Limits::default(),
             notify: false,
+            lane: None,
+            tenant: None,
+            limit_key: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod cron;
 mod error;
 mod notify;
+mod order;
 mod plan;
 mod replay;
 mod running;

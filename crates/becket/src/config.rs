@@ -15,6 +15,7 @@ mod environment;
 mod error;
 mod layers;
 mod load;
+mod order;
 mod origin;
 mod read;
 mod routes;
@@ -43,6 +44,7 @@ use secrecy::SecretString;
 pub use environment::environment;
 pub use error::{Error, Errors};
 pub use load::{Loaded, Loader, NAMED_FLAGS};
+pub use order::Order;
 pub use origin::{MASK, Origin, Origins, Row};
 
 /// The commented defaults: every key with its meaning, range, default and environment variable.
@@ -148,6 +150,8 @@ pub struct Worker {
     pub prefetch: usize,
     /// How long a running task stays ours without a renewal.
     pub lease: Duration,
+    /// How many turns some tenants get where others get one; 1 to 1,000.
+    pub weights: BTreeMap<String, u32>,
 }
 
 /// `[tasks]`: what background handlers and routes do where they do not say otherwise.
@@ -268,6 +272,8 @@ pub struct Route {
     pub priority: i8,
     /// The URL that is told how its tasks ended; `http` or `https`. It often holds a token.
     pub notify: Option<SecretString>,
+    /// What its tasks belong to, and how many of them run.
+    pub order: Order,
 }
 
 /// What a route does with a delivery.

@@ -7,6 +7,7 @@
 mod batch;
 mod configured;
 mod name;
+mod order;
 mod result;
 
 pub use batch::batch;
@@ -15,6 +16,7 @@ pub use result::IntoResult;
 
 pub(crate) use batch::Batch;
 pub(crate) use configured::RunTask;
+pub(crate) use order::{Given, Order};
 
 use std::future::Future;
 

@@ -10,8 +10,17 @@ pub mod notify;
 pub mod route;
 pub mod target;
 
+/// The examples in the guides, built as tests of the documentation.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../docs/guides/lanes.md")]
+    struct Lanes;
+    #[doc = include_str!("../../../docs/guides/fairness.md")]
+    struct Fairness;
+}
+
 pub use app::{App, Cron, IntoStore, Mistake, Mounted, Running, StartError, cron};
-pub use becket_tasks::{Backoff, Client, TaskContext, TaskError, TaskId};
+pub use becket_tasks::{Backoff, Client, IntoNaming, Naming, Subject, TaskContext, TaskError, TaskId};
 pub use becket_webhooks::{Secrets, Source};
 pub use config::Config;
 pub use extract::{Delivery, Event, FromTask, Headers, Json, Parents, Payload, Requirements, State, TaskInput};

@@ -129,6 +129,8 @@ fn page(sections: &[Section]) -> String {
         }
         page.push_str("| key | meaning | range | default | variable |\n|---|---|---|---|---|\n");
         for Key { name, meaning, range, default, variable } in keys {
+            // A bar would end the cell.
+            let meaning = meaning.replace('|', "\\|");
             let _ = writeln!(page, "| `{name}` | {meaning} | {range} | {default} | `{variable}` |");
         }
     }

@@ -22,6 +22,9 @@ pub(crate) struct Task {
     pub(crate) event: String,
     pub(crate) action: Option<String>,
     pub(crate) delivery_id: Option<String>,
+    pub(crate) lane: Option<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) limit_key: Option<String>,
     pub(crate) attempt: u32,
     pub(crate) max_attempts: u32,
     pub(crate) created_at: String,
@@ -59,6 +62,19 @@ pub(crate) struct Node {
 pub(crate) struct Edge {
     pub(crate) parent: String,
     pub(crate) child: String,
+}
+
+/// All that is paused.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Pauses {
+    pub(crate) items: Vec<Pause>,
+}
+
+/// Something that can be paused.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Pause {
+    pub(crate) scope: String,
+    pub(crate) name: String,
 }
 
 /// One run of a task.

@@ -72,6 +72,12 @@ pub(crate) struct TaskFilter {
     /// Only of this kind: the handler's name.
     #[arg(long)]
     pub(crate) kind: Option<String>,
+    /// Only in this lane.
+    #[arg(long)]
+    pub(crate) lane: Option<String>,
+    /// Only of this tenant.
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
     #[command(flatten)]
     pub(crate) delivery: DeliveryFilter,
 }
@@ -146,7 +152,12 @@ impl DeliveryFilter {
 impl TaskFilter {
     /// The filter as a query.
     pub(crate) fn query(&self) -> Query {
-        let mut query = given([("state", joined(&self.state)), ("kind", self.kind.clone())]);
+        let mut query = given([
+            ("state", joined(&self.state)),
+            ("kind", self.kind.clone()),
+            ("lane", self.lane.clone()),
+            ("tenant", self.tenant.clone()),
+        ]);
         query.extend(self.delivery.query());
         query
     }
@@ -161,7 +172,7 @@ impl PageArgs {
 
 impl SelectionArgs {
     /// What may stand instead of ids.
-    const INSTEAD: [&'static str; 7] = ["all", "state", "kind", "source", "event", "since", "until"];
+    const INSTEAD: [&'static str; 9] = ["all", "state", "kind", "lane", "tenant", "source", "event", "since", "until"];
 
     /// The selection as the body of a request that changes tasks.
     pub(crate) fn body(&self) -> SelectionBody {

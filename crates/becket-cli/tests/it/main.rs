@@ -7,6 +7,7 @@ mod configuration;
 mod deliveries;
 mod demo;
 mod errors;
+mod pauses;
 mod reference;
 mod samples;
 mod schedules;

@@ -35,6 +35,8 @@ async fn commit_and_begin(
     mut submission: Submission,
     chosen: &[bool],
 ) -> Result<(Inserted, Vec<Running>)> {
+    // Who is debounced waits for quiet, and does not begin here.
+    worker.client.place(&mut submission);
     let mut slots = Vec::new();
     for (task, chosen) in submission.tasks.iter_mut().zip(chosen) {
         let slot = if *chosen { slot_for(worker, task) } else { None };
@@ -42,7 +44,7 @@ async fn commit_and_begin(
         task.start = slot.is_some().then(start);
         slots.extend(slot);
     }
-    let mut inserted = worker.client.submit(submission).await?;
+    let mut inserted = worker.client.submit_placed(submission).await?;
     let started = worker.leases.hold(std::mem::take(&mut inserted.started));
     let running = started.into_iter().zip(slots).map(|(held, slot)| {
         let (tell, end) = oneshot::channel();
@@ -57,7 +59,9 @@ async fn commit_and_begin(
 fn slot_for(worker: &Worker, task: &NewTask) -> Option<Slot> {
     // A start skips limits, so what has some is left to a claim.
     let has_no_limits = |entry: &Entry| entry.policy.limits.is_none();
-    let runs_here = task.due == Due::Now && worker.registry.entry(&task.kind).is_some_and(has_no_limits);
+    let is_debounced = task.lane.as_ref().is_some_and(|lane| lane.debounce.is_some());
+    let is_due = task.due == Due::Now && !is_debounced;
+    let runs_here = is_due && worker.registry.entry(&task.kind).is_some_and(has_no_limits);
     if !runs_here || worker.stopping.is_cancelled() {
         return None;
     }

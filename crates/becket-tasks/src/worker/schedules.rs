@@ -100,7 +100,7 @@ async fn submit(worker: &Worker, schedule: &Schedule, ticks: &[Timestamp]) -> Re
     let Some(policy) = worker.registry.policy(schedule.kind()) else { return Ok(()) };
     for ticks in ticks.chunks(BATCH) {
         let firings = ticks.iter().map(|tick| schedule.firing(*tick, policy)).collect();
-        let inserted = within_deadline(worker.store.insert(firings)).await?;
+        let inserted = within_deadline(worker.client.submit_all(firings)).await?;
         for (tick, Inserted { submission, duplicate, .. }) in ticks.iter().zip(inserted) {
             debug!(schedule = %schedule.name(), %tick, %submission, duplicate, "fired");
         }

@@ -1,4 +1,4 @@
-//! The engine from end to end, over the store in memory. What is said of the engine in the README has its test here.
+//! The engine from end to end, mostly over the store in memory. What is said of the engine in the README has its test here.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail anywhere")]
 
@@ -8,9 +8,11 @@ mod dispatch;
 mod families;
 mod inline;
 mod isolation;
+mod lanes;
 mod lease;
 mod notify;
 mod outage;
+mod places;
 mod pool;
 mod progress;
 mod retries;

@@ -357,6 +357,8 @@ fn task_filters() -> Vec<TaskFilter> {
         TaskFilter { source: Some("a".into()), ..any() },
         TaskFilter { event: Some("push".into()), action: Some("opened".into()), ..any() },
         TaskFilter { kind: Some("y".into()), ..any() },
+        TaskFilter { lane: Some("l".into()), ..any() },
+        TaskFilter { tenant: Some("a".into()), ..any() },
         TaskFilter { since: Some(BIRTH), ..any() },
         TaskFilter { until: Some(BIRTH.after(Duration::from_secs(30))), ..any() },
         TaskFilter { since: Some(BIRTH.before(Duration::from_secs(5))), until: Some(BIRTH), ..any() },

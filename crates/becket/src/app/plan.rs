@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use becket_tasks::{Backoff, Policy, Registry, RetryPolicy, Run};
 
+use super::order::{Ordered, ordered};
 use super::store::StoreChoice;
 use super::{App, Mistake, Registration, notify, schedules, sources, targets};
 use crate::config::{Config, Mode};
 use crate::extract::{States, TaskInput};
 use crate::handler::{Batch, Configured};
 use crate::http::ingest::Received;
+use crate::http::kept;
 use crate::notify::{KIND, Notifier, is_reserved};
 use crate::route::Pattern;
 use crate::route::routes::{Route, Routes};
@@ -57,6 +59,7 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
     check_names(&named, &mut mistakes);
     check_states(&named, &states, &mut mistakes);
     let notifier = notify::notifier(&named, &config, notify_secret, &mut mistakes);
+    let ordered = named.iter().map(|one| ordered(one, &mut mistakes)).collect();
     let mut registry = Registry::new();
     schedules::register(&mut registry, schedules, &config.schedules, &named, &mut mistakes);
 
@@ -67,7 +70,7 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
     }
     let (Ok(store), true) = (store, mistakes.is_empty()) else { return Err(mistakes) };
     let listen = listen.unwrap_or(config.server.listen);
-    let routes = register(&mut registry, named, states, &config, notifier.clone());
+    let routes = register(&mut registry, named, ordered, states, &config, notifier.clone());
     Ok(Plan { listen, store, sources, registry, routes, notifier, config })
 }
 
@@ -126,21 +129,23 @@ fn check_states(named: &[Named], states: &States, mistakes: &mut Vec<Mistake>) {
 fn register(
     registry: &mut Registry,
     named: Vec<Named>,
+    ordered: Vec<Ordered>,
     states: States,
     config: &Config,
     notifier: Option<Notifier>,
 ) -> Routes {
     let states = Arc::new(states);
+    registry.read_payloads_with(|meta, payload| kept::json(meta, payload).unwrap_or_default());
     let mut routes = Vec::new();
     let tells = notify::policy(config);
     if let Some(notifier) = notifier {
         let inserted = registry.insert(KIND, tells.clone(), move |run: Run| notifier.clone().tell(run));
         debug_assert!(inserted.is_ok(), "it is the first");
     }
-    for Named { kind, wanted, handler } in named {
+    for (Named { kind, wanted, handler }, ordered) in named.into_iter().zip(ordered) {
         let kind: Arc<str> = kind.into();
         let mode = handler.mode.unwrap_or(config.handlers.mode);
-        let policy = policy(&handler, if wanted.is_some() { mode } else { Mode::Background }, config);
+        let policy = policy(&handler, ordered, if wanted.is_some() { mode } else { Mode::Background }, config);
         if let Some(wanted) = wanted {
             let (task, tell) = (policy.new_task(Arc::clone(&kind)), policy.notify.then(|| tells.clone()));
             routes.push(Route { wanted, mode, task, tell });
@@ -157,7 +162,7 @@ fn register(
     Routes::new(routes)
 }
 
-fn policy(handler: &Configured, mode: Mode, config: &Config) -> Policy {
+fn policy(handler: &Configured, ordered: Ordered, mode: Mode, config: &Config) -> Policy {
     let retries = handler.retries.unwrap_or(match mode {
         Mode::Inline => 0,
         Mode::Background => config.tasks.retries,
@@ -170,6 +175,9 @@ fn policy(handler: &Configured, mode: Mode, config: &Config) -> Policy {
         priority: handler.priority,
         result_ttl: config.tasks.result_ttl,
         notify: handler.notify.is_some(),
-        ..Policy::default()
+        limits: ordered.limits,
+        lane: ordered.lane,
+        tenant: ordered.tenant,
+        limit_key: ordered.limit_key,
     }
 }

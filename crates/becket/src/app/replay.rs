@@ -8,7 +8,7 @@ use std::sync::Arc;
 use becket_tasks::query::SubmissionInfo;
 use becket_tasks::schedule::SOURCE;
 use becket_tasks::submission::{Inserted, NewTask};
-use becket_tasks::{Store, SubmissionId};
+use becket_tasks::{Client, SubmissionId};
 use futures_util::future::BoxFuture;
 
 use crate::http::api::Replay;
@@ -16,7 +16,7 @@ use crate::route::routes::Routes;
 
 /// Routes stored deliveries again. Their tasks run in the background, whatever their handlers' mode: nobody waits.
 pub(super) struct Replayer {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) client: Client,
     pub(super) routes: Arc<Routes>,
     /// By the name of the schedule.
     pub(super) scheduled: HashMap<Arc<str>, NewTask>,
@@ -34,8 +34,8 @@ impl Replayer {
 impl Replay for Replayer {
     fn replay(&self, delivery: SubmissionId) -> BoxFuture<'_, becket_tasks::Result<Option<Inserted>>> {
         Box::pin(async move {
-            let Some(known) = self.store.submission(delivery).await? else { return Ok(None) };
-            self.store.append(delivery, self.tasks(&known)).await
+            let Some(known) = self.client.store().submission(delivery).await? else { return Ok(None) };
+            self.client.append(delivery, self.tasks(&known)).await
         })
     }
 }

@@ -93,7 +93,8 @@ async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
         store: Arc::clone(&opened.store),
         engine: engine.clone(),
         kinds,
-        replay: Arc::new(Replayer { store: Arc::clone(&opened.store), routes: Arc::clone(&routes), scheduled }),
+        sources: sources.iter().map(|received| received.source.name().into()).collect(),
+        replay: Arc::new(Replayer { client: engine.client().clone(), routes: Arc::clone(&routes), scheduled }),
         admin_token: config.admin.token.clone(),
         metrics: Arc::clone(&metrics),
         rejections: Arc::clone(&rejections),
@@ -114,6 +115,7 @@ fn engine_options(config: &Config) -> EngineOptions {
         concurrency_max: config.worker.concurrency_max,
         prefetch: config.worker.prefetch,
         lease: config.worker.lease,
+        weights: config.worker.weights.iter().map(|(tenant, weight)| (tenant.as_str().into(), *weight)).collect(),
         retention: Retention { age: config.retention.age, finished_max: config.retention.count },
         ..EngineOptions::default()
     }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use becket_tasks::Backoff;
 use becket_tasks::client::Address;
+use becket_tasks::{Backoff, Naming, OnRetry};
 use reqwest::Url;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::Mistake;
 use super::plan::Named;
 use crate::config::{self, Route, Schedule, ScheduledWork};
-use crate::handler::{Configured, RunTask};
+use crate::handler::{Configured, Order, RunTask};
 use crate::route::table::Wanted;
 use crate::route::{Pattern, PatternError};
 use crate::target::{self, Target};
@@ -31,6 +31,7 @@ pub(super) fn from_routes(routes: &[Route], mistakes: &mut Vec<Mistake>) -> Vec<
                     mode: Some(route.mode),
                     priority: route.priority,
                     notify: route.notify.as_ref().map(|url| Address::new(url.expose_secret())),
+                    order: order(&route.order),
                     ..configured(target, route.timeout, route.retries, &route.backoff)
                 };
                 named.push(Named { kind, wanted: Some(wanted), handler });
@@ -112,6 +113,19 @@ fn configured(target: Arc<dyn Target>, timeout: Duration, retries: u32, backoff:
         config::Backoff::Delays(delays) => Backoff::List(delays.clone()),
     };
     Configured { timeout: Some(timeout), retries: Some(retries), backoff: Some(backoff), ..Configured::erased(run) }
+}
+
+fn order(order: &config::Order) -> Order {
+    let naming = |template: &Option<String>| template.as_deref().map(Naming::template);
+    Order {
+        lane: naming(&order.lane),
+        passes: order.on_retry == OnRetry::Pass,
+        latest: order.latest,
+        debounce: order.debounce,
+        tenant: naming(&order.tenant),
+        limit_key: naming(&order.limit_key),
+        limits: order.limits,
+    }
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ fn keys(table: &Table, prefix: &str, found: &mut BTreeSet<String>) {
         let key = if prefix == "sources" { "<name>" } else { key };
         let path = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
         match &node.value {
-            // What is in it is the user's own.
-            Value::Table(_) if path == "schedules.<n>.payload" => {}
+            // What is in them is the user's own.
+            Value::Table(_) if matches!(&*path, "worker.weights" | "schedules.<n>.payload") => {}
             Value::Table(entries) => keys(entries, &path, found),
             Value::List(items) if matches!(&*path, "routes" | "schedules") => {
                 for item in items {
@@ -129,6 +129,7 @@ fn every_documented_range_is_the_real_one() {
     // Keys that must not contradict the one under test.
     let file = "[sources.github]\nsecret = 'x'\n[sources.billing]\nkind = 'standard_webhooks'\n\
                 secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n[[routes]]\non = '*'\nto = 'log'\nbackoff = 'fixed'\n\
+                debounce = '1ms'\nlimit_key = 'x'\n\
                 [[schedules]]\nname = 'a'\ncron = '@daily'\nto = 'log'\nbackoff = 'fixed'\n";
     let errors = |key: &str, value: &str| {
         let widest = [("tasks.retry_delay", "1ms"), ("tasks.retry_max_delay", "7days")];

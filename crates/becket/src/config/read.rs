@@ -60,7 +60,9 @@ impl Report {
 
     /// Looks for the meant key in the same section first, then for the same key in another one.
     fn unknown_key(&self, Unknown { section, key, origin, siblings }: Unknown) -> Error {
-        let elsewhere = || self.known.iter().find(|path| path.rsplit('.').next() == Some(&key)).map(String::as_str);
+        let same = || self.known.iter().filter(|path| path.rsplit('.').next() == Some(&key));
+        // A key that there is once is meant rather than one of each source or route.
+        let elsewhere = || same().min_by_key(|path| path.contains('<')).map(String::as_str);
         let meant = nearest(&key, siblings.iter().copied()).or_else(elsewhere);
         let mend = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
@@ -278,6 +280,33 @@ impl<'r> Section<'r> {
         let items = elements(node);
         self.row(key, vec![MASK; items.len()].join(", "), origin);
         self.each(key, &items, parse)
+    }
+
+    /// The values of a table whose keys are names of the user's, by name; none when it is missing. Notes an error for each
+    /// value that is wrong.
+    pub(super) fn by_name<T>(&mut self, key: &'static str, parse: impl Fn(&Value) -> Parsed<T>) -> BTreeMap<String, T> {
+        let Some(node) = self.take(key) else {
+            self.row(key, "(not set)", Origin::Default);
+            return BTreeMap::new();
+        };
+        let origin = node.origin.clone();
+        let entries = into_table(node).unwrap_or_else(|problem| {
+            self.problem(key, problem);
+            Table::new()
+        });
+        let written = entries.iter().map(|(name, node)| format!("{name} = {}", shown(&node.value)));
+        self.row(key, written.collect::<Vec<_>>().join(", "), origin);
+        let mut parsed = BTreeMap::new();
+        for (name, node) in entries {
+            match parse(&node.value) {
+                Ok(value) => _ = parsed.insert(name, value),
+                Err(problem) => {
+                    let path = self.path_of(&format!("{key}.{name}"));
+                    self.report.error(problem.at(path, node.origin));
+                }
+            }
+        }
+        parsed
     }
 
     fn each<T>(&mut self, key: &str, items: &[Node], parse: impl Fn(&Value) -> Parsed<T>) -> Option<Vec<T>> {

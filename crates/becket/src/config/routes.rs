@@ -12,7 +12,7 @@ use super::read::Section;
 use super::sections::delay_above_maximum;
 use super::suggest::nearest;
 use super::values::{self, Parsed};
-use super::{Backoff, Mode, Route, Target, Tasks, secrets};
+use super::{Backoff, Mode, Route, Target, Tasks, order, secrets};
 
 /// Reads all routes. `sources` are the names that exist; `defaults` is `None` when `[tasks]` itself has errors.
 pub(super) fn read_all(root: &mut Section<'_>, sources: &BTreeSet<String>, defaults: Option<&Tasks>) -> Vec<Route> {
@@ -38,10 +38,11 @@ fn read(
     let retry = Retry::read(&mut section, defaults);
     let priority = priority(&mut section);
     let notify = section.optional_as("notify", url, |_, url| masked(url)).map(|url| String::from(url).into());
+    let order = order::read(&mut section);
     section.finish();
     let Retry { timeout, retries, backoff } = retry?;
-    let (on, to, mode, priority) = (on?, to?, mode?, priority?);
-    Some(Route { name, on, source, to, mode, timeout, retries, backoff, priority, notify })
+    let (on, to, mode, priority, order) = (on?, to?, mode?, priority?, order?);
+    Some(Route { name, on, source, to, mode, timeout, retries, backoff, priority, notify, order })
 }
 
 pub(super) fn priority(section: &mut Section<'_>) -> Option<i8> {

@@ -3,6 +3,8 @@
 //! Each function reads one table. It reads every key before it gives up on any (`?` only at the end), so that all
 //! errors of a section are noted. Defaults are in `default.toml`; only those that depend on another key are here.
 
+use becket_tasks::Rules;
+
 use super::error::Problem;
 use super::read::Section;
 use super::values;
@@ -57,9 +59,10 @@ pub(super) fn worker(mut section: Section<'_>) -> Option<Worker> {
     });
     let prefetch = section.required("prefetch", |v| values::integer(v, 0..=10_000));
     let lease = section.required("lease", |v| values::duration(v, "1s", "1h"));
+    let weights = section.by_name("weights", |v| values::integer(v, 1..=Rules::WEIGHT_MAX.into()));
     section.finish();
     let (concurrency, concurrency_max) = concurrency?;
-    Some(Worker { concurrency, concurrency_max, prefetch: prefetch?, lease: lease? })
+    Some(Worker { concurrency, concurrency_max, prefetch: prefetch?, lease: lease?, weights })
 }
 
 pub(super) fn tasks(mut section: Section<'_>) -> Option<Tasks> {

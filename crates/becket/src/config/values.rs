@@ -176,7 +176,7 @@ pub(super) fn store_url(value: &Value) -> Parsed<StoreUrl> {
 }
 
 /// One of a few words.
-fn word<T: Copy>(value: &Value, words: &[(&'static str, T)]) -> Parsed<T> {
+pub(super) fn word<T: Copy>(value: &Value, words: &[(&'static str, T)]) -> Parsed<T> {
     let quoted: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
     let rule = match quoted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),

@@ -6,7 +6,6 @@ use becket_tasks::registry::Run;
 use becket_tasks::{Claimed, Client, TaskContext, TaskError};
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 
 use super::{FromTask, States};
 use crate::http::kept;
@@ -51,19 +50,7 @@ impl TaskInput {
         if task.payload.is_empty() {
             return Err(TaskError::give_up("the payload is empty; it may have been erased"));
         }
-        let is_form = |headers: &HeaderMap| {
-            let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let essence = media_type.split(';').next().unwrap_or_default().trim();
-            essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        };
-        // JSON text begins with `{` or white space, which a form never does: most payloads need no look at the headers.
-        if task.payload.starts_with(b"{") || !is_form(&self.headers()) {
-            return Ok(task.payload.clone());
-        }
-        let field = form_urlencoded::parse(&task.payload).find(|(name, _)| name == "payload");
-        field
-            .map(|(_, json)| json.into_owned().into())
-            .ok_or_else(|| TaskError::give_up("the form has no field `payload`"))
+        kept::json(&task.meta, &task.payload).ok_or_else(|| TaskError::give_up("the form has no field `payload`"))
     }
 
     pub(crate) fn shared_task(&self) -> Arc<Claimed> {

@@ -21,6 +21,7 @@ mod openapi;
 mod operations;
 mod page;
 mod params;
+mod pauses;
 mod rejections;
 mod schedules;
 mod selection;
@@ -70,6 +71,8 @@ pub struct ApiContext {
     pub engine: Engine,
     /// The kinds that have a handler, for the error that names them.
     pub kinds: Arc<[Arc<str>]>,
+    /// The sources that deliveries come from.
+    pub sources: Arc<[Arc<str>]>,
     /// Routes a delivery again.
     pub replay: Arc<dyn Replay>,
     /// Opens `/api` and `/metrics`; without one only programs on this machine may call.
@@ -160,6 +163,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(bulk::requeue))
         .routes(routes!(bulk::purge))
         .routes(routes!(bulk::cancel))
+        .routes(routes!(pauses::list))
+        .routes(routes!(pauses::pause, pauses::resume))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::body))

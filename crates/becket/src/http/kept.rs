@@ -5,6 +5,7 @@
 //! is decided by the source ([`Delivery::headers`](becket_webhooks::Delivery::headers)), not here.
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Writes headers as a submission's `meta`.
@@ -28,9 +29,49 @@ pub fn decode(meta: &[u8]) -> HeaderMap {
     headers
 }
 
+/// A delivery's body as JSON text: as it came or, where the headers in `meta` say that it is a form, the form's field
+/// `payload`, which is how GitHub sends webhooks with the content type `application/x-www-form-urlencoded`.
+///
+/// `None` for a form without that field. Whether the text is JSON is for its reader to find out.
+#[must_use]
+pub fn json(meta: &[u8], body: &Bytes) -> Option<Bytes> {
+    // JSON text begins with `{` or white space, which a form never does: most bodies need no look at the headers.
+    if body.is_empty() || body.starts_with(b"{") || !is_form(&decode(meta)) {
+        return Some(body.clone());
+    }
+    let field = form_urlencoded::parse(body).find(|(name, _)| name == "payload");
+    field.map(|(_, json)| json.into_owned().into())
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn form_is_read_as_the_json_in_it() {
+        let form = encode(&[("content-type", "Application/X-WWW-Form-URLencoded; charset=utf-8")]);
+        let plain = encode(&[("content-type", "application/json")]);
+        let table = [
+            (&form, "payload=%7B%22a%22%3A+1%7D", Some(r#"{"a": 1}"#)),
+            (&form, "other=1", None),
+            (&form, "{}", Some("{}")),
+            (&form, "", Some("")),
+            (&plain, "payload=%7B%7D", Some("payload=%7B%7D")),
+        ];
+        for (meta, body, expected) in table {
+            assert_eq!(
+                json(meta, &Bytes::from_static(body.as_bytes())).as_deref(),
+                expected.map(str::as_bytes),
+                "{body}"
+            );
+        }
+    }
 
     #[test]
     fn headers_survive_being_kept() {

@@ -118,3 +118,36 @@ async fn body_that_is_not_json_or_too_large_is_refused() {
     let form = world.request(Method::POST, PATH).header("content-type", "text/plain").body(r#"{"kind": "quick"}"#);
     problem_of(form, 415).await;
 }
+
+#[tokio::test]
+async fn enqueued_task_has_the_lane_tenant_and_key_that_it_was_given_and_is_found_by_them() {
+    for world in World::of_each_store().await {
+        let body = json!({"kind": "quick", "lane": "octo/repo#12", "tenant": "17", "limit_key": "octo/repo"});
+        let (status, task) = world.call(Method::POST, PATH, Some(body)).await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+        assert_eq!((&task["lane"], &task["tenant"]), (&json!("octo/repo#12"), &json!("17")));
+        assert_eq!(task["limit_key"], "octo/repo");
+        let (_, plain) = world.call(Method::POST, PATH, Some(json!({"kind": "quick"}))).await;
+        assert_eq!((&plain["lane"], &plain["tenant"], &plain["limit_key"]), (&Value::Null, &Value::Null, &Value::Null));
+        for (query, count) in [("lane=octo/repo%2312", 1), ("tenant=17", 1), ("tenant=1", 0), ("lane=", 0)] {
+            let listed = world.get(&format!("{PATH}?{query}")).await;
+            assert_eq!(listed["items"].as_array().unwrap().len(), count, "{query}");
+        }
+        world.engine.client().wait(task["id"].as_str().unwrap().parse().unwrap()).await.unwrap();
+        let (_, purged) = world
+            .call(Method::POST, &format!("{PATH}/purge"), Some(json!({"lane": "octo/repo#12", "state": "completed"})))
+            .await;
+        assert_eq!(purged, json!({"purged": 1}));
+    }
+}
+
+#[tokio::test]
+async fn name_that_is_empty_or_too_long_is_refused() {
+    let world = World::start().await;
+    for field in ["lane", "tenant", "limit_key"] {
+        for name in [String::new(), "x".repeat(257)] {
+            let problem = world.problem(Method::POST, PATH, Some(json!({"kind": "quick", field: name})), 422).await;
+            assert_eq!(problem["detail"], format!("{field}: not 1 to 256 bytes long"));
+        }
+    }
+}

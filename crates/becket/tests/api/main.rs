@@ -9,6 +9,7 @@ mod enqueue;
 mod events;
 mod graph;
 mod health;
+mod pauses;
 mod reference;
 mod schedules;
 #[path = "../socket/mod.rs"]

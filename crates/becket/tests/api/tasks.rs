@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::world::{World, delivery};
 
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 17] = [
     "action",
     "attempt",
     "created_at",
@@ -17,11 +17,14 @@ const FIELDS: [&str; 14] = [
     "event",
     "id",
     "kind",
+    "lane",
+    "limit_key",
     "max_attempts",
     "result",
     "run_at",
     "source",
     "state",
+    "tenant",
     "updated_at",
 ];
 

@@ -49,6 +49,16 @@ impl World {
         Self::with(Arc::new(MemoryStore::default()), None, None).await
     }
 
+    /// A server whose kinds are these alone; nothing is ever enqueued for them.
+    pub(crate) async fn with_kinds(kinds: &[&str]) -> Self {
+        let mut registry = Registry::new();
+        for kind in kinds {
+            registry.insert(*kind, Policy::default(), |_: Run| async { Ok(None) }).unwrap();
+        }
+        let gates = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        Self::serve(Arc::new(MemoryStore::default()), registry, gates, None, None).await
+    }
+
     pub(crate) async fn with_token(token: &str) -> Self {
         Self::with(Arc::new(MemoryStore::default()), Some(token.into()), None).await
     }
@@ -74,6 +84,16 @@ impl World {
     async fn with(store: Arc<dyn Store>, token: Option<SecretString>, folder: Option<tempfile::TempDir>) -> Self {
         let (begun, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let registry = handlers(&begun, &go);
+        Self::serve(store, registry, (begun, go), token, folder).await
+    }
+
+    async fn serve(
+        store: Arc<dyn Store>,
+        registry: Registry,
+        (begun, go): (Arc<Semaphore>, Arc<Semaphore>),
+        token: Option<SecretString>,
+        folder: Option<tempfile::TempDir>,
+    ) -> Self {
         let kinds = registry.kinds();
         let engine = Engine::start(Arc::clone(&store), registry, EngineOptions::default()).await.unwrap();
         let (rejections, shutdown) = (Arc::new(RejectionLog::new()), CancellationToken::new());
@@ -83,6 +103,7 @@ impl World {
             store: Arc::clone(&store),
             engine: engine.clone(),
             kinds,
+            sources: Arc::new(["github".into(), "billing".into()]),
             replay: Arc::new(QuickAgain(Arc::clone(&store))),
             admin_token: token,
             metrics,

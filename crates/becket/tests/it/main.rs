@@ -11,6 +11,7 @@ mod limits;
 mod mounting;
 mod notify;
 mod operators;
+mod order;
 mod refusals;
 mod routes;
 mod schedules;

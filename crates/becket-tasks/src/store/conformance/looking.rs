@@ -9,6 +9,7 @@ use super::factory::Factory;
 use super::world::{HOUR, SEC, START, World, claim_by, completed, keep, keyed, retry_after, submission, task};
 use crate::error::Error;
 use crate::id::{SubmissionId, TaskId};
+use crate::order::Lane;
 use crate::query::{Page, SubmissionFilter, TaskFilter};
 use crate::state::State;
 use crate::submission::{Due, NewTask, Submission};
@@ -54,7 +55,7 @@ async fn differing(world: &World) -> (Vec<SubmissionId>, Vec<TaskId>) {
             source: source.into(),
             event: event.into(),
             action: action.map(Arc::from),
-            ..keyed("k", vec![task(source)])
+            ..keyed("k", vec![belonging(source)])
         };
         let inserted = world.submit(new).await;
         submissions.push(inserted.submission);
@@ -64,7 +65,13 @@ async fn differing(world: &World) -> (Vec<SubmissionId>, Vec<TaskId>) {
     (submissions, tasks)
 }
 
-/// By state, source, event, action, kind and time; and all conditions together.
+/// A task of a kind, whose lane and tenant have names of their own; one of `a` belongs nowhere.
+fn belonging(kind: &str) -> NewTask {
+    let (lane, tenant) = (Lane::new(format!("lane of {kind}")), format!("tenant of {kind}").into());
+    NewTask { lane: (kind != "a").then_some(lane), tenant: (kind != "a").then_some(tenant), ..task(kind) }
+}
+
+/// By state, source, event, action, kind, lane, tenant and time; and all conditions together.
 pub async fn each_task_filter_holds(factory: &dyn Factory) {
     let world = World::new(factory).await;
     let (_, ids) = differing(&world).await;
@@ -79,6 +86,10 @@ pub async fn each_task_filter_holds(factory: &dyn Factory) {
         (TaskFilter { event: Some("issues".into()), ..any() }, vec![2, 1]),
         (TaskFilter { action: Some("opened".into()), ..any() }, vec![1]),
         (TaskFilter { kind: Some("a".into()), ..any() }, vec![0]),
+        (TaskFilter { lane: Some("lane of b".into()), ..any() }, vec![1]),
+        (TaskFilter { lane: Some("".into()), ..any() }, vec![]),
+        (TaskFilter { tenant: Some("tenant of c".into()), ..any() }, vec![2]),
+        (TaskFilter { tenant: Some("".into()), ..any() }, vec![]),
         (TaskFilter { since: Some(START.after(SEC)), ..any() }, vec![2, 1]),
         (TaskFilter { until: Some(START.after(SEC)), ..any() }, vec![0]),
         (TaskFilter { since: Some(START.after(SEC)), until: Some(START.after(2 * SEC)), ..any() }, vec![1]),

@@ -69,6 +69,8 @@ fn has_task(filter: &TaskFilter, task: &Task) -> bool {
         && is(filter.event.as_ref(), Some(&task.event))
         && is(filter.action.as_ref(), task.action.as_ref())
         && is(filter.kind.as_ref(), Some(&task.kind))
+        && is(filter.lane.as_ref(), task.lane.as_ref())
+        && is(filter.tenant.as_ref(), task.tenant.as_ref())
         && within(filter.since, filter.until, task.created_at)
 }
 

@@ -370,6 +370,8 @@ pub(super) fn tasks(connection: &Connection, filter: &TaskFilter, page: Page) ->
     conditions.add_text("s.event = ?", filter.event.as_ref());
     conditions.add_text("s.action = ?", filter.action.as_ref());
     conditions.add_text("k.name = ?", filter.kind.as_ref());
+    conditions.add_text("t.lane = ?", filter.lane.as_ref());
+    conditions.add_text("nullif(t.tenant, '') = ?", filter.tenant.as_ref());
     if let Some(since) = filter.since {
         conditions.add("t.created_at >= ?", since.as_millis());
     }

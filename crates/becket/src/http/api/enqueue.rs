@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use becket_tasks::order::NAME_BYTES_MAX;
-use becket_tasks::{Due, EnqueueError, EnqueueOptions, TaskDetail, TaskId, Timestamp, Unique};
+use becket_tasks::{Due, EnqueueError, EnqueueOptions, Lane, Policy, TaskDetail, TaskId, Timestamp, Unique};
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode, Uri};
 use serde::{Deserialize, Deserializer, de};
@@ -64,6 +64,13 @@ pub(super) struct Enqueue {
     /// A URL that is told when the task has ended, whichever way; it is never shown again. Default: the handler's.
     #[schema(example = "https://example.org/done")]
     notify: Option<String>,
+    /// Its lane: of the tasks in one, at most one runs at a time. 1 to 256 bytes. Default: the handler's.
+    #[schema(example = "octo/repo")]
+    lane: Option<String>,
+    /// Whose task it is. 1 to 256 bytes. Default: the handler's.
+    tenant: Option<String>,
+    /// What the handler's limits by key count it under. 1 to 256 bytes. Default: the handler's.
+    limit_key: Option<String>,
     /// Of the tasks of the kind with this text, one is enough: while the latest has not ended, or has completed less than
     /// `fresh_for` ago, it is answered and nothing is enqueued. 1 to 256 bytes.
     #[schema(example = "octo/repo")]
@@ -128,6 +135,13 @@ fn not_an_id(text: &str) -> Problem {
     Problem::unprocessable(format!("after: `{shown}` is not a task's id"))
 }
 
+/// A lane of this name, as the handler's tasks are in one.
+fn in_lane(policy: Option<&Policy>, name: Arc<str>) -> Lane {
+    policy
+        .and_then(|policy| policy.lane.as_ref())
+        .map_or_else(|| Lane::new(Arc::clone(&name)), |lane| lane.lane(Arc::clone(&name)))
+}
+
 fn unknown_kind(kind: &str, kinds: &[Arc<str>]) -> Problem {
     let kinds: Vec<&str> = kinds.iter().map(|kind| &**kind).filter(|kind| !notify::is_reserved(kind)).collect();
     let known = if kinds.is_empty() { "there are none".to_owned() } else { format!("there are {}", kinds.join(", ")) };
@@ -155,6 +169,7 @@ impl Enqueue {
             return Err(unknown_kind(&self.kind, &api.context.kinds));
         }
         self.check()?;
+        let policy = api.client().policy(&self.kind);
         if let Some(url) = &self.notify {
             let Some(notifier) = &api.context.notifier else {
                 return Err(Problem::unprocessable(
@@ -171,6 +186,9 @@ impl Enqueue {
             survives_parents: self.survive_parents,
             notify: self.notify.as_deref().map(Into::into),
             unique: self.unique(),
+            lane: self.lane.as_deref().map(|name| in_lane(policy, name.into())),
+            tenant: self.tenant.as_deref().map(Into::into),
+            limit_key: self.limit_key.as_deref().map(Into::into),
             ..EnqueueOptions::default()
         })
     }
@@ -194,6 +212,11 @@ impl Enqueue {
             |key: &String| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         if self.key.as_ref().is_some_and(|key| !is_key(key)) {
             return Err(Problem::unprocessable("key: not 1 to 256 visible ASCII characters"));
+        }
+        for (field, name) in [("lane", &self.lane), ("tenant", &self.tenant), ("limit_key", &self.limit_key)] {
+            if name.as_ref().is_some_and(|name| !(1..=NAME_BYTES_MAX).contains(&name.len())) {
+                return Err(Problem::unprocessable(format!("{field}: not 1 to {NAME_BYTES_MAX} bytes long")));
+            }
         }
         Ok(())
     }

@@ -121,6 +121,7 @@ async fn snapshot(api: &Api) -> Snapshot {
     let pool = api.context.engine.pool();
     // Without the store the other numbers are still worth having, most of all then.
     let counts = timeout(STORE_TIMEOUT, store.counts()).await.ok().and_then(Result::ok);
+    let paused = timeout(STORE_TIMEOUT, store.paused()).await.ok().and_then(Result::ok).unwrap_or_default();
     let oldest_due = counts.as_ref().and_then(|counts| counts.oldest_due);
     let description = store.description();
     Snapshot {
@@ -128,6 +129,7 @@ async fn snapshot(api: &Api) -> Snapshot {
         workers_wanted: counts.as_ref().map(|counts| api.context.engine.slots_wanted(counts.due)),
         oldest_due_age: oldest_due.map(|due| store.clock().now().since(due)),
         counts,
+        paused,
         store: Some((description.kind, description.durability.as_str())),
         commit_size: Some(store.measures().size.snapshot()),
         commit_seconds: Some(store.measures().seconds.snapshot()),

@@ -30,6 +30,10 @@ pub(super) struct Selection {
     action: Option<String>,
     /// Of this kind.
     kind: Option<String>,
+    /// In this lane.
+    lane: Option<String>,
+    /// Of this tenant.
+    tenant: Option<String>,
     /// Accepted at this time or later.
     #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
@@ -78,7 +82,7 @@ impl Selection {
     ) -> Result<TaskFilter, Problem> {
         if self.is_empty() && !self.all {
             return Err(Problem::unprocessable(
-                "give at least one condition (state, source, event, action, kind, since, until), or \"all\": true",
+                "give at least one condition (state, source, event, action, kind, lane, tenant, since, until), or \"all\": true",
             ));
         }
         let states = self.state.filter(|named| !named.is_empty()).unwrap_or_else(|| states.to_vec());
@@ -92,13 +96,15 @@ impl Selection {
             action: action.map(Into::into),
             source: self.source.map(Into::into),
             kind: self.kind.map(Into::into),
+            lane: self.lane.map(Into::into),
+            tenant: self.tenant.map(Into::into),
             since: self.since,
             until: self.until,
         })
     }
 
     fn is_empty(&self) -> bool {
-        let texts = [&self.source, &self.event, &self.action, &self.kind];
+        let texts = [&self.source, &self.event, &self.action, &self.kind, &self.lane, &self.tenant];
         let times = [self.since, self.until];
         self.state.as_ref().is_none_or(Vec::is_empty)
             && texts.iter().all(|text| text.is_none())

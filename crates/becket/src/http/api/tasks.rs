@@ -40,6 +40,11 @@ pub(super) struct Asked {
     action: Option<String>,
     /// Of this kind.
     kind: Option<String>,
+    /// In this lane.
+    #[param(example = "octo/repo#12")]
+    lane: Option<String>,
+    /// Of this tenant.
+    tenant: Option<String>,
     /// Accepted at this time or later.
     #[param(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
@@ -77,6 +82,8 @@ impl Asked {
             event: event.map(Into::into),
             action: action.map(Into::into),
             kind: self.kind.as_deref().map(Into::into),
+            lane: self.lane.as_deref().map(Into::into),
+            tenant: self.tenant.as_deref().map(Into::into),
             since: self.since,
             until: self.until,
         }

@@ -38,6 +38,15 @@ pub(crate) struct TaskView {
     /// The sender's id of its delivery.
     #[schema(value_type = Option<String>, example = "72d3162e-cc78-11e3-81ab-4c9367dc0958")]
     pub(super) delivery_id: Option<Arc<str>>,
+    /// Its lane: of the tasks in one, at most one runs at a time.
+    #[schema(value_type = Option<String>, example = "octo/repo#12")]
+    pub(super) lane: Option<Arc<str>>,
+    /// Whose task it is: no tenant starves another.
+    #[schema(value_type = Option<String>, example = "17")]
+    pub(super) tenant: Option<Arc<str>>,
+    /// What its kind's limits by key count it under.
+    #[schema(value_type = Option<String>)]
+    pub(super) limit_key: Option<Arc<str>>,
     /// How many attempts count against it, a running one included.
     #[schema(example = 1)]
     pub(super) attempt: u32,
@@ -71,6 +80,9 @@ impl From<Task> for TaskView {
             event: task.event,
             action: task.action,
             delivery_id: task.key,
+            lane: task.lane,
+            tenant: task.tenant,
+            limit_key: task.limit_key,
             attempt: task.standing.attempts_counted(),
             max_attempts: task.standing.max_attempts,
             created_at: task.created_at,

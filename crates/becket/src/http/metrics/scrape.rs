@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use becket_tasks::measure;
 use becket_tasks::query::Counts;
-use becket_tasks::{Outcome, State};
+use becket_tasks::{Outcome, Scope, State};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub counts: Option<Counts>,
     /// How long the task that is due longest has been due.
     pub oldest_due_age: Option<Duration>,
+    /// What is paused.
+    pub paused: Vec<Scope>,
     /// Which kind of store it is, and what an acknowledgement survives.
     pub store: Option<(&'static str, &'static str)>,
     /// Operations a commit.
@@ -76,6 +78,9 @@ impl Snapshot {
             let series = State::ALL.map(|state| ([("state", state.as_str())], gauge(counts.of(state))));
             page.family("tasks", "Tasks, by state", None, &series)?;
         }
+        let paused = self.paused.iter().map(|scope| ([("scope", scope.word()), ("name", &**scope.name())], gauge(1)));
+        let series: Vec<_> = paused.collect();
+        page.family("paused", "What is paused", None, &series)?;
         // An empty queue has no oldest task; 0 keeps alerts simple.
         let age = ConstGauge::new(self.oldest_due_age.unwrap_or_default().as_secs_f64());
         page.single(
@@ -156,7 +161,7 @@ impl Page<'_> {
         name: &str,
         help: &str,
         unit: Option<&Unit>,
-        series: &[([(&'static str, &'static str); N], M)],
+        series: &[([(&str, &str); N], M)],
     ) -> fmt::Result {
         let Some((_, first)) = series.first() else { return Ok(()) };
         let mut encoder = self.0.encode_descriptor(name, help, unit, first.metric_type())?;
@@ -201,6 +206,7 @@ mod tests {
         let snapshot = Snapshot {
             counts: Some(Counts { by_state: [0, 3, 1, 0, 7, 2, 0], oldest_due: None, due: 3 }),
             oldest_due_age: Some(Duration::from_millis(1_500)),
+            paused: vec![Scope::Kind("http:example.org#6db756".into()), Scope::Source("a \"b\"".into())],
             store: Some(("sqlite", "power_loss")),
             commit_size: Some(sizes.snapshot()),
             commit_seconds: Some(sizes.snapshot()),
@@ -220,6 +226,8 @@ mod tests {
             "# TYPE becket_tasks gauge",
             "becket_tasks{state=\"queued\"} 3",
             "becket_tasks{state=\"cancelled\"} 0",
+            "becket_paused{scope=\"kind\",name=\"http:example.org#6db756\"} 1",
+            "becket_paused{scope=\"source\",name=\"a \\\"b\\\"\"} 1",
             "becket_oldest_due_task_age_seconds 1.5",
             "becket_attempts_total{outcome=\"failed\"} 4",
             "becket_retries_total 2",

@@ -1,0 +1,98 @@
+//! What a new task belongs to: lane, tenant and limit's key, as its kind's policy says, where the task itself does not.
+//!
+//! A payload is looked into once for all tasks of a submission, and only where a policy of theirs wants that.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Client;
+use crate::error::Result;
+use crate::id::SubmissionId;
+use crate::naming::{Naming, Subject, look};
+use crate::query::SubmissionInfo;
+use crate::registry::Policy;
+use crate::submission::{NewTask, Submission};
+
+impl Client {
+    /// Places the tasks of a submission.
+    pub(crate) fn place(&self, submission: &mut Submission) {
+        let Submission { source, event, action, meta, payload, tasks, .. } = submission;
+        let Some(need) = self.need(tasks) else { return };
+        let json = match need {
+            Need::Labels => Bytes::new(),
+            Need::Payload => (self.payload_json)(meta, payload),
+        };
+        self.place_all(tasks, &Subject::new("", Arc::clone(source), Arc::clone(event), action.clone(), json));
+    }
+
+    /// Places tasks that are to be added to a submission; answers whether there is that submission.
+    pub(super) async fn place_appended(&self, submission: SubmissionId, tasks: &mut [NewTask]) -> Result<bool> {
+        let Some(need) = self.need(tasks) else { return Ok(true) };
+        let Some(SubmissionInfo { source, event, action, .. }) = self.store.submission(submission).await? else {
+            return Ok(false);
+        };
+        let json = match need {
+            Need::Labels => Bytes::new(),
+            Need::Payload => match self.store.payload(submission).await? {
+                Some(carried) => (self.payload_json)(&carried.meta, &carried.payload),
+                None => return Ok(false),
+            },
+        };
+        self.place_all(tasks, &Subject::new("", source, event, action, json));
+        Ok(true)
+    }
+
+    /// What must be known of a submission to place these tasks; `None`: they are placed already.
+    fn need(&self, tasks: &[NewTask]) -> Option<Need> {
+        tasks.iter().flat_map(|task| self.missing(task)).map(Need::of).max()
+    }
+
+    /// The namings that are to give a task what it was not given.
+    fn missing<'c>(&'c self, task: &NewTask) -> impl Iterator<Item = &'c Naming> {
+        let policy = self.policies.get(&task.kind);
+        let lane = policy.and_then(|policy| policy.lane.as_ref()).map(|lane| &lane.name);
+        let tenant = policy.and_then(|policy| policy.tenant.as_ref());
+        let limit_key = policy.and_then(|policy| policy.limit_key.as_ref());
+        let missing = [
+            lane.filter(|_| task.lane.is_none()),
+            tenant.filter(|_| task.tenant.is_none()),
+            limit_key.filter(|_| task.limit_key.is_none()),
+        ];
+        missing.into_iter().flatten()
+    }
+
+    fn place_all(&self, tasks: &mut [NewTask], submission: &Subject) {
+        let found = look(tasks.iter().flat_map(|task| self.missing(task)), submission.json());
+        for task in tasks {
+            let Some(policy) = self.policies.get(&task.kind) else { continue };
+            let Policy { lane, tenant, limit_key, .. } = policy;
+            let subject = submission.of_kind(&task.kind);
+            let name = |naming: &Naming| naming.name_among(&found, &subject);
+            if task.lane.is_none()
+                && let Some(lane) = lane
+            {
+                task.lane = name(&lane.name).map(|name| lane.lane(name));
+            }
+            if task.tenant.is_none() {
+                task.tenant = tenant.as_ref().and_then(name);
+            }
+            if task.limit_key.is_none() {
+                task.limit_key = limit_key.as_ref().and_then(name);
+            }
+        }
+    }
+}
+
+/// What a naming must know of a submission.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    Labels,
+    Payload,
+}
+
+impl Need {
+    fn of(naming: &Naming) -> Self {
+        if naming.reads_payload() { Self::Payload } else { Self::Labels }
+    }
+}

@@ -39,6 +39,20 @@ pub const BUDGETS: &[Budget] = &[
         measure: |row, _| row.ended_per_sec.filter(|_| row.what == What::Drained),
     },
     Budget {
+        what: "drained per second, of the plain rate",
+        queued_min: 0,
+        limit: Limit::AtLeast(0.8),
+        measure: |row, rows| {
+            let is_plain =
+                |other: &&Row| (other.what, other.queued, other.shape) == (row.what, row.queued, Shape::Plain);
+            let plain = rows.iter().find(is_plain).filter(|_| row.shape != Shape::Plain)?;
+            row.ended_per_sec
+                .filter(|_| row.what == What::Drained)
+                .zip(plain.ended_per_sec)
+                .map(|(own, plain)| own / plain)
+        },
+    },
+    Budget {
         what: "enqueue to start p50, in fdatasyncs",
         queued_min: 0,
         limit: Limit::AtMost(2.0),

@@ -3,9 +3,10 @@
 //! A backlog of tasks that all look alike is the easiest to work off. Each way in which tasks may differ, and in which the
 //! engine must choose between them, is a shape of its own: it is measured by the same legs and judged by the same budgets.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use becket_tasks::{NewTask, Submission};
+use becket_tasks::{Lane, Limits, NewTask, Rules, Submission};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,18 @@ pub const KIND: &str = "nothing";
 pub enum Shape {
     /// All alike, due at once, with nothing that keeps one from running beside another.
     Plain,
+    /// Each in one of 100,000 lanes.
+    Lanes,
+    /// Each of one of 10,000 tenants.
+    Tenants,
+    /// Each under one of 1,000 limit keys, with limits by kind and by key that are counted and never reached.
+    Limits,
 }
+
+/// How many lanes, tenants and limit keys there are.
+const LANES: u64 = 100_000;
+const TENANTS: u64 = 10_000;
+const LIMIT_KEYS: u64 = 1_000;
 
 impl Shape {
     /// The word for it in tables and flags.
@@ -29,6 +41,18 @@ impl Shape {
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
+            Self::Lanes => "lanes",
+            Self::Tenants => "tenants",
+            Self::Limits => "limits",
+        }
+    }
+
+    /// What limits the tasks.
+    #[must_use]
+    pub fn limits(self) -> Limits {
+        match self {
+            Self::Plain | Self::Lanes | Self::Tenants => Limits::default(),
+            Self::Limits => Limits { concurrency: Some(100_000), key_concurrency: Some(1_000), ..Limits::default() },
         }
     }
 }
@@ -66,9 +90,26 @@ impl Tasks {
         (first..).take(submissions).map(|number| self.submission(number)).collect()
     }
 
-    fn task(&self, _number: u64) -> NewTask {
+    pub(super) fn limits(&self) -> Limits {
+        self.shape.limits()
+    }
+
+    /// What claims of them come with.
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        let limits = HashMap::from([(Arc::clone(&self.kind), self.shape.limits())]);
+        Arc::new(Rules { limits, ..Rules::default() })
+    }
+
+    fn task(&self, number: u64) -> NewTask {
+        let plain = NewTask::new(Arc::clone(&self.kind));
         match self.shape {
-            Shape::Plain => NewTask::new(Arc::clone(&self.kind)),
+            Shape::Plain => plain,
+            Shape::Lanes => {
+                let name = format!("octo/repo-{}#{}", number % 1_000, number % LANES);
+                NewTask { lane: Some(Lane::new(name)), ..plain }
+            }
+            Shape::Tenants => NewTask { tenant: Some((number % TENANTS).to_string().into()), ..plain },
+            Shape::Limits => NewTask { limit_key: Some((number % LIMIT_KEYS).to_string().into()), ..plain },
         }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Tasks(TasksArgs),
     /// Looks at deliveries and runs them again.
     Deliveries(DeliveriesArgs),
+    /// Looks at schedules, pauses them and fires them by hand.
+    Schedules(SchedulesArgs),
     /// Shows and checks the configuration.
     Config(ConfigCommand),
     /// Prints the completion script for a shell.
@@ -191,8 +193,13 @@ pub(crate) enum TasksCommand {
         #[command(flatten)]
         page: PageArgs,
     },
-    /// Shows a task with its attempts, its steps, its progress and its result.
+    /// Shows a task with its attempts, its steps, its progress, its result, what it waits for and what waits for it.
     Show {
+        /// The task's id, or the sender's id of a delivery that has one task.
+        id: String,
+    },
+    /// Shows what a task waits for and what waits for it, as a tree.
+    Graph {
         /// The task's id, or the sender's id of a delivery that has one task.
         id: String,
     },
@@ -265,6 +272,41 @@ pub(crate) enum DeliveriesCommand {
     Replay {
         #[command(flatten)]
         selection: DeliverySelectionArgs,
+    },
+}
+
+/// Arguments of `becket schedules`.
+#[derive(Debug, Args)]
+pub(crate) struct SchedulesArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(crate) command: SchedulesCommand,
+}
+
+/// What can be done with schedules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchedulesCommand {
+    /// Lists all schedules, by name.
+    List,
+    /// Lets schedules fire nothing until they are resumed, also over a restart. Their tasks go on.
+    Pause {
+        /// The schedules' names.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Lets paused schedules fire again. What they missed meanwhile is fired only if they catch up.
+    Resume {
+        /// The schedules' names.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Fires schedules now, besides their ticks and also while they are paused.
+    Fire {
+        /// The schedules' names.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
     },
 }
 

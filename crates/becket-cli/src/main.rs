@@ -18,6 +18,7 @@ mod latency;
 mod logging;
 mod output;
 mod samples;
+mod schedules;
 mod send;
 mod sender;
 mod serve;
@@ -65,6 +66,7 @@ async fn dispatch(command: Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Send(args) => send::run(args, json).await,
         Command::Tasks(args) => tasks::run(args, json).await,
         Command::Deliveries(args) => deliveries::run(args, json).await,
+        Command::Schedules(args) => schedules::run(args, json).await,
         Command::Config(args) => config::run(args, json),
         Command::Completions { shell } => completions::run(shell),
     }

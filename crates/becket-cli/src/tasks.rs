@@ -1,6 +1,7 @@
 //! `becket tasks`: look at tasks, run them again, end them, delete them, watch them.
 
 mod change;
+mod graph;
 mod progress;
 mod watch;
 
@@ -18,6 +19,7 @@ pub(crate) async fn run(args: TasksArgs, json: bool) -> anyhow::Result<ExitCode>
     match args.command {
         TasksCommand::List { filter, page } => list(&api, &filter, &page, json).await,
         TasksCommand::Show { id } => show(&api, &id, json).await,
+        TasksCommand::Graph { id } => graph::run(&api, &id, json).await,
         TasksCommand::Requeue { selection } => change::requeue(&api, &selection, json).await,
         TasksCommand::Cancel { selection, reason } => change::cancel(&api, &selection, reason.as_deref(), json).await,
         TasksCommand::Purge { selection } => change::purge(&api, &selection, json).await,
@@ -67,7 +69,9 @@ async fn show(api: &Api, id: &str, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         output::document(&answer)?;
     } else {
-        print(&read(&answer)?)?;
+        let task: views::Task = read(&answer)?;
+        print(&task)?;
+        graph::family(api, &task.id).await?;
     }
     Ok(ExitCode::SUCCESS)
 }

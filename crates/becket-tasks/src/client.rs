@@ -4,22 +4,33 @@
 //! needs no running engine, so a program that only submits work can hold one too.
 
 mod bulk;
+mod enqueue;
+pub mod graph;
+pub mod notify;
+mod parents;
 mod wait;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::Serialize;
 
 pub use self::bulk::{Bulk, Change};
+use self::enqueue::Planned;
+pub use self::enqueue::{Chain, Enqueue};
+pub use self::graph::{Graph, GraphError};
+pub use self::notify::Address;
+pub use self::parents::ParentTask;
 pub use self::wait::WaitError;
+use self::wait::typed_result;
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
 use crate::query::{Listed, Page, TaskFilter};
 use crate::registry::{Policy, Registry};
 use crate::store::Store;
-use crate::submission::{Due, Inserted, NewTask, Submission};
+use crate::submission::{Due, Inserted, NewTask, Parent, Submission, Unique};
 use crate::task::{Task, TaskDetail};
 
 /// The source of what [`Client::enqueue`] submits.
@@ -45,11 +56,33 @@ pub struct EnqueueOptions {
     pub key: Option<Arc<str>>,
     /// Who asks. Default: `api`.
     pub source: Arc<str>,
+    /// The tasks that must have ended before it is queued; at most
+    /// [`PARENTS_MAX`](crate::submission::PARENTS_MAX).
+    pub after: Vec<TaskId>,
+    /// Whether it runs also after tasks that failed or were cancelled. Otherwise it is cancelled with the first that
+    /// does.
+    pub survives_parents: bool,
+    /// Whom to tell how the task ended, by a task of the kind [`notify::KIND`], which must have a handler. `None` tells
+    /// whom the kind's policy says, if anybody.
+    pub notify: Option<Address>,
+    /// Take another task of the kind for this one if there is one with the same key that has not ended, or whose result is
+    /// fresh; its id is answered. A result is fresh no longer than the policy keeps it.
+    pub unique: Option<Unique>,
 }
 
 impl Default for EnqueueOptions {
     fn default() -> Self {
-        Self { priority: None, due: Due::Now, max_attempts: None, key: None, source: SOURCE.into() }
+        Self {
+            priority: None,
+            due: Due::Now,
+            max_attempts: None,
+            key: None,
+            source: SOURCE.into(),
+            after: Vec::new(),
+            survives_parents: false,
+            notify: None,
+            unique: None,
+        }
     }
 }
 
@@ -66,6 +99,9 @@ pub enum EnqueueError {
     /// The key was accepted before, and its task is not kept any more.
     #[error("the key was accepted before as submission {0}, whose task is not kept any more")]
     Gone(SubmissionId),
+    /// The tasks cannot wait for one another like that.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// The store did not accept it.
     #[error(transparent)]
     Store(#[from] Error),
@@ -112,12 +148,20 @@ impl Client {
         self.store.insert(submissions).await
     }
 
-    /// Submits one task of `kind` with JSON `arguments`, as its policy says.
+    /// Enqueues one task of `kind` with JSON `arguments`, as its policy says, once it is awaited; answers its id.
     ///
-    /// # Errors
-    /// [`EnqueueError`]; nothing was accepted.
-    pub async fn enqueue<A: Serialize + ?Sized>(&self, kind: &str, arguments: &A) -> Result<TaskId, EnqueueError> {
-        self.enqueue_with(kind, arguments, EnqueueOptions::default()).await
+    /// Before that more can be said: what it waits for, or what follows it.
+    ///
+    /// ```
+    /// # async fn run(client: &becket_tasks::Client) -> Result<(), becket_tasks::EnqueueError> {
+    /// let loaded = client.enqueue("load", "https://example.org/archive").await?;
+    /// let chain = client.enqueue("count", "photos").after([loaded]).then("report", &()).await?;
+    /// # let _ = chain;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn enqueue<A: Serialize + ?Sized>(&self, kind: &str, arguments: &A) -> Enqueue {
+        Enqueue::new(self.clone(), kind, arguments)
     }
 
     /// Submits one task of `kind` with JSON `arguments`. Its event is its kind.
@@ -131,34 +175,84 @@ impl Client {
         options: EnqueueOptions,
     ) -> Result<TaskId, EnqueueError> {
         // The arguments are written before the first await: the future does not borrow them across it.
-        let submission = self.submission_of(kind, arguments, options)?;
-        let inserted = self.submit(submission).await?;
-        inserted.tasks.first().copied().ok_or(EnqueueError::Gone(inserted.submission))
+        self.enqueue(kind, arguments).options(options).await
     }
 
-    fn submission_of<A: Serialize + ?Sized>(
+    /// What [`enqueue_with`](Self::enqueue_with) would submit. Its first task is the one that was asked for.
+    ///
+    /// # Errors
+    /// [`EnqueueError::UnknownKind`] or [`EnqueueError::Arguments`].
+    pub fn plan<A: Serialize + ?Sized>(
         &self,
         kind: &str,
         arguments: &A,
         options: EnqueueOptions,
     ) -> Result<Submission, EnqueueError> {
-        let planned = self.new_task(kind).ok_or_else(|| EnqueueError::UnknownKind(kind.into()))?;
-        let payload = serde_json::to_vec(arguments).map_err(EnqueueError::Arguments)?;
+        Planned { options, ..Planned::new(kind, arguments) }.submission(self, 0, [])
+    }
+
+    /// Submits all or none, and answers the first task of each.
+    async fn submit_each(&self, submissions: Vec<Submission>) -> Result<Vec<TaskId>, EnqueueError> {
+        if submissions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let inserted = self.submit_all(submissions).await?;
+        let mut tasks = Vec::with_capacity(inserted.len());
+        for one in &inserted {
+            tasks.push(self.asked_for(one).await?);
+        }
+        Ok(tasks)
+    }
+
+    /// The task that was asked for among those of a submission that [`plan`](Self::plan) made, or of the first with its
+    /// key.
+    ///
+    /// # Errors
+    /// [`EnqueueError::Gone`] when it is not kept any more, [`EnqueueError::Store`] when the store cannot be read.
+    pub async fn asked_for(&self, inserted: &Inserted) -> Result<TaskId, EnqueueError> {
+        let gone = EnqueueError::Gone(inserted.submission);
+        let Some(first) = inserted.tasks.first().copied() else { return Err(gone) };
+        // Of a first submission the task may be gone, and the one that told of its end still be there.
+        if inserted.duplicate && self.get(first).await?.is_none_or(|found| *found.task.kind == *notify::KIND) {
+            return Err(gone);
+        }
+        Ok(first)
+    }
+
+    /// The submission of one task; the `place`-th of its call.
+    fn submission_of(
+        &self,
+        place: usize,
+        kind: &str,
+        payload: Bytes,
+        options: EnqueueOptions,
+    ) -> Result<Submission, EnqueueError> {
+        let unknown = |kind: &str| EnqueueError::UnknownKind(kind.into());
+        let policy = self.policy(kind).ok_or_else(|| unknown(kind))?;
+        let planned = self.new_task(kind).ok_or_else(|| unknown(kind))?;
         let task = NewTask {
             priority: options.priority.unwrap_or(planned.priority),
             max_attempts: options.max_attempts.unwrap_or(planned.max_attempts),
             due: options.due,
+            after: options.after.into_iter().map(Parent::Task).collect(),
+            survives_parents: options.survives_parents,
+            unique: options.unique.map(|unique| self.kept_so_long(kind, unique)),
             ..planned
         };
-        Ok(Submission {
-            source: options.source,
-            event: Arc::clone(&task.kind),
-            action: None,
-            key: options.key,
-            meta: bytes::Bytes::new(),
-            payload: payload.into(),
-            tasks: vec![task],
-        })
+        let event = Arc::clone(&task.kind);
+        let mut tasks = vec![task];
+        if options.notify.is_some() || policy.notify {
+            let policy = self.policy(notify::KIND).ok_or_else(|| unknown(notify::KIND))?;
+            tasks.push(notify::teller(policy, place, 0));
+        }
+        let meta = options.notify.as_ref().map(Address::to_meta).unwrap_or_default();
+        Ok(Submission { source: options.source, event, action: None, key: options.key, meta, payload, tasks })
+    }
+
+    /// What is kept no longer cannot be fresh.
+    fn kept_so_long(&self, kind: &str, unique: Unique) -> Unique {
+        let kept = self.policy(kind).map_or(unique.fresh, |policy| policy.result_ttl);
+        Unique { fresh: unique.fresh.min(kept), ..unique }
     }
 
     /// One task with its attempts and result; `None` when there is none (any more).

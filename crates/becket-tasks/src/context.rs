@@ -7,12 +7,14 @@ mod steps;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::progress::Reporter;
 use self::steps::Steps;
-use crate::client::Client;
+use crate::client::{Client, Enqueue, ParentTask};
+use crate::error::Result;
 use crate::id::{SubmissionId, TaskId};
 use crate::task::Claimed;
 
@@ -116,5 +118,30 @@ impl TaskContext {
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.0.client
+    }
+
+    /// The tasks that this one waited for, with what they returned; none where it waited for nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn parents(&self) -> Result<Vec<ParentTask>> {
+        self.0.client.parents(self.id()).await
+    }
+
+    /// Enqueues a task that need not wait for this one, as [`Client::enqueue`] does.
+    ///
+    /// A handler that runs twice enqueues twice, unless the task has a [key](Enqueue::key) made of this task's
+    /// [id](Self::id).
+    pub fn enqueue<A: Serialize + ?Sized>(&self, kind: &str, arguments: &A) -> Enqueue {
+        self.0.client.enqueue(kind, arguments)
+    }
+
+    /// Enqueues a task that waits until this one has ended, through whatever retries; it is cancelled if this one
+    /// fails, unless it [survives](Enqueue::survive) that. It reads what this one returns as one of its
+    /// [parents](Self::parents).
+    ///
+    /// An attempt that fails after this and is retried enqueues again; see [`enqueue`](Self::enqueue) for how not to.
+    pub fn then<A: Serialize + ?Sized>(&self, kind: &str, arguments: &A) -> Enqueue {
+        self.enqueue(kind, arguments).after([self.id()])
     }
 }

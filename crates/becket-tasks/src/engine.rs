@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::id::TaskId;
 use crate::query::Retention;
 use crate::registry::Registry;
+use crate::schedule::Schedules;
 use crate::state::State;
 use crate::store::Store;
 use crate::submission::{Inserted, NewTask, Submission};
@@ -38,7 +39,7 @@ pub struct EngineOptions {
     /// how long attempts take and how busy the processors are. `None` keeps it at `concurrency`. Default: `None`.
     pub concurrency_max: Option<usize>,
     /// How many tasks may be claimed ahead of free slots. So many are taken only while handlers are quick enough that
-    /// all of them start within about 10 ms; slow handlers are never claimed ahead. Default: 256.
+    /// all of them start within about 10 ms; slow handlers are never claimed ahead. Default: 512.
     pub prefetch: usize,
     /// How many tasks may run at once through [`Engine::run_here`], beside the others. Default: 256.
     pub inline_max: usize,
@@ -64,7 +65,7 @@ impl Default for EngineOptions {
         Self {
             concurrency: 16,
             concurrency_max: None,
-            prefetch: 256,
+            prefetch: 512,
             inline_max: 256,
             lease: Duration::from_secs(30),
             cancel_grace: Duration::from_secs(1),
@@ -103,7 +104,7 @@ impl Engine {
     /// A store that cannot be reached does not keep the engine from starting; it tries until it can.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the options make no sense, [`Error::Unavailable`] when the system gives no thread.
+    /// [`Error::Invalid`] when the options make no sense, or a schedule wants a kind that has no handler; [`Error::Unavailable`] when the system gives no thread.
     pub async fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> Result<Self> {
         check(&options)?;
         worker::start(store, registry, options).map(Self)
@@ -122,7 +123,7 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<Self> {
         check(&options)?;
-        Ok(Self(worker::start_in_virtual_time(store, registry, options)))
+        worker::start_in_virtual_time(store, registry, options).map(Self)
     }
 
     /// A client of the engine's store that knows its kinds.
@@ -135,6 +136,12 @@ impl Engine {
     #[must_use]
     pub fn worker_id(&self) -> &WorkerId {
         &self.0.id
+    }
+
+    /// The schedules of its registry: to list, pause, resume and fire them.
+    #[must_use]
+    pub fn schedules(&self) -> &Schedules {
+        &self.0.schedules
     }
 
     /// What has been measured since the start.

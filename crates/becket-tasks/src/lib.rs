@@ -12,6 +12,7 @@ pub mod progress;
 pub mod query;
 pub mod registry;
 pub mod retry;
+pub mod schedule;
 pub mod state;
 pub mod step;
 pub mod store;
@@ -20,7 +21,10 @@ pub mod task;
 pub mod time;
 mod worker;
 
-pub use client::{Bulk, Change as BulkChange, Client, EnqueueError, EnqueueOptions, WaitError};
+pub use client::{
+    Bulk, Chain, Change as BulkChange, Client, Enqueue, EnqueueError, EnqueueOptions, Graph, GraphError, ParentTask,
+    WaitError,
+};
 pub use context::TaskContext;
 pub use engine::{Ended, Engine, EngineMeasures, EngineOptions, PoolSize, Running, ShutdownReport};
 pub use error::{Error, Result};
@@ -28,11 +32,12 @@ pub use events::{Events, Notice, Subscription, Transition};
 pub use id::{SubmissionId, TaskId};
 pub use order::{Debounce, Lane, Latest, Limits, OnRetry, Rate, Rules, Scope};
 pub use progress::Progress;
-pub use registry::{DuplicateKind, Handler, Policy, Registry, Run};
+pub use registry::{BatchHandler, DuplicateKind, Handler, Policy, Registry, Run};
 pub use retry::{Backoff, RetryPolicy, TaskError};
+pub use schedule::Schedule;
 pub use state::State;
 pub use step::{Saved, Step};
 pub use store::Store;
-pub use submission::{Due, NewTask, Start, Submission};
+pub use submission::{Due, NewTask, Parent, Start, Submission, Unique};
 pub use task::{Attempt, Claimed, Outcome, Task, TaskDetail, WorkerId};
 pub use time::{Clock, Timestamp};

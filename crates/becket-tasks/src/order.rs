@@ -71,9 +71,21 @@ pub struct Rules {
     pub limits: HashMap<Arc<str>, Limits>,
     /// How many turns a tenant gets where others get one; 1 to [`Rules::WEIGHT_MAX`]. Default: 1.
     pub weights: HashMap<Arc<str>, u32>,
+    /// How many tasks of a kind are taken together, and count as one of a claim's limit; 1 to [`Rules::BATCH_MAX`]. A kind
+    /// that is missing is taken one by one.
+    pub batches: HashMap<Arc<str>, u32>,
 }
 
 impl Rules {
+    /// The largest batch.
+    pub const BATCH_MAX: u32 = 1_000;
+
+    /// How many tasks of a kind are taken together.
+    #[must_use]
+    pub fn batch(&self, kind: &str) -> u32 {
+        self.batches.get(kind).map_or(1, |batch| (*batch).clamp(1, Self::BATCH_MAX))
+    }
+
     /// The largest weight.
     pub const WEIGHT_MAX: u32 = 1_000;
 

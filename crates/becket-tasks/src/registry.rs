@@ -1,9 +1,10 @@
 //! Which handler runs a kind of task, and under which policy.
 //!
-//! A [`Registry`] is filled before the engine starts and never changes afterwards. A worker claims only the kinds that
-//! are in its registry; tasks of other kinds stay queued for a worker that knows them.
+//! It also holds the schedules, each of which wants tasks of one kind. A [`Registry`] is filled before the engine starts
+//! and never changes afterwards. A worker claims only the kinds that are in its registry; tasks of other kinds stay queued
+//! for a worker that knows them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -15,8 +16,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::TaskContext;
-use crate::order::Limits;
+use crate::order::{Limits, Rules};
 use crate::retry::{RetryPolicy, TaskError};
+use crate::schedule::{Schedule, ScheduleError};
 use crate::submission::NewTask;
 use crate::task::Claimed;
 
@@ -24,12 +26,15 @@ use crate::task::Claimed;
 #[derive(Default)]
 pub struct Registry {
     entries: HashMap<Arc<str>, Entry>,
+    schedules: BTreeMap<Arc<str>, Schedule>,
 }
 
 /// One handler and its policy.
 pub(crate) struct Entry {
     pub(crate) policy: Policy,
     pub(crate) handler: Arc<dyn Handler>,
+    /// For kinds whose tasks are run several at once: how many at the most, and by what.
+    pub(crate) batch: Option<(u32, Arc<dyn BatchHandler>)>,
 }
 
 /// Two handlers were registered for one kind of task.
@@ -58,8 +63,73 @@ impl Registry {
         if self.entries.contains_key(&kind) {
             return Err(DuplicateKind(kind));
         }
-        self.entries.insert(kind, Entry { policy, handler: Arc::new(handler) });
+        self.entries.insert(kind, Entry { policy, handler: Arc::new(handler), batch: None });
         Ok(())
+    }
+
+    /// Lets `handler` run up to `max` tasks of `kind` at once, with a result for each. They share a slot of the pool;
+    /// each keeps its attempts, timeout and cancellation. A `max` outside of 1 to [`Rules::BATCH_MAX`] is brought into
+    /// that range.
+    ///
+    /// # Errors
+    /// [`DuplicateKind`] when the kind has a handler already; the first one stays.
+    pub fn insert_batch(
+        &mut self,
+        kind: impl Into<Arc<str>>,
+        policy: Policy,
+        max: u32,
+        handler: impl BatchHandler,
+    ) -> Result<(), DuplicateKind> {
+        let kind = kind.into();
+        let handler: Arc<dyn BatchHandler> = Arc::new(handler);
+        let batch = Some((max.clamp(1, Rules::BATCH_MAX), Arc::clone(&handler)));
+        self.insert(Arc::clone(&kind), policy, move |run: Run| {
+            let alone = handler.run(vec![run]);
+            async move {
+                let nothing = || Err(TaskError::give_up("the batch's handler returned no result for its only task"));
+                alone.await.pop().unwrap_or_else(nothing)
+            }
+        })?;
+        if let Some(entry) = self.entries.get_mut(&kind) {
+            entry.batch = batch;
+        }
+        Ok(())
+    }
+
+    /// Lets a function with typed arguments and results run up to `max` tasks of `kind` at once: it gets the arguments of
+    /// each with its context, and returns a result for each, in the same order. One whose payload does not fit `A` fails
+    /// alone, and is not among them.
+    ///
+    /// ```
+    /// use becket_tasks::{Policy, Registry, TaskContext, TaskError};
+    ///
+    /// let mut registry = Registry::new();
+    /// registry.batch("index", Policy::default(), 50, |pages: Vec<(String, TaskContext)>| async move {
+    ///     pages.iter().map(|(page, _task)| Ok::<_, TaskError>(page.len())).collect()
+    /// })?;
+    /// # Ok::<(), becket_tasks::DuplicateKind>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DuplicateKind`] when the kind has a handler already; the first one stays.
+    pub fn batch<A, R, F, Fut>(
+        &mut self,
+        kind: impl Into<Arc<str>>,
+        policy: Policy,
+        max: u32,
+        function: F,
+    ) -> Result<(), DuplicateKind>
+    where
+        A: DeserializeOwned + Send + 'static,
+        R: Serialize,
+        F: Fn(Vec<(A, TaskContext)>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Vec<Result<R, TaskError>>> + Send + 'static,
+    {
+        let function = Arc::new(function);
+        self.insert_batch(kind, policy, max, move |runs: Vec<Run>| {
+            let function = Arc::clone(&function);
+            async move { run_typed(&*function, runs).await }
+        })
     }
 
     /// Lets a function with typed arguments and result run tasks of `kind`: the payload is read as JSON, and what the
@@ -104,6 +174,25 @@ impl Registry {
         })
     }
 
+    /// Lets an engine with this registry fire `schedule`. That its kind has a handler is checked when the engine starts.
+    ///
+    /// # Errors
+    /// What cannot be: a name that another schedule has or that is none, a jitter or a number of ticks to catch up with
+    /// that is too large, a payload with a key that the schedule fills in.
+    pub fn schedule(&mut self, schedule: Schedule) -> Result<(), ScheduleError> {
+        schedule.check()?;
+        if self.schedules.contains_key(schedule.name()) {
+            return Err(ScheduleError::new("another schedule has this name", "choose another").of(schedule.name()));
+        }
+        self.schedules.insert(Arc::clone(schedule.name()), schedule);
+        Ok(())
+    }
+
+    /// All schedules, by name.
+    pub fn schedules(&self) -> impl Iterator<Item = &Schedule> {
+        self.schedules.values()
+    }
+
     /// The policy of `kind`; `None` when it has no handler.
     #[must_use]
     pub fn policy(&self, kind: &str) -> Option<&Policy> {
@@ -128,6 +217,12 @@ impl Registry {
         limited.map(|(kind, entry)| (Arc::clone(kind), entry.policy.limits)).collect()
     }
 
+    /// How many tasks of a kind are taken together, where that is not one.
+    pub(crate) fn batches(&self) -> HashMap<Arc<str>, u32> {
+        let batches = self.entries.iter().filter_map(|(kind, entry)| Some((kind, entry.batch.as_ref()?.0)));
+        batches.map(|(kind, max)| (Arc::clone(kind), max)).collect()
+    }
+
     pub(crate) fn policies(&self) -> HashMap<Arc<str>, Policy> {
         self.entries.iter().map(|(kind, entry)| (Arc::clone(kind), entry.policy.clone())).collect()
     }
@@ -135,7 +230,7 @@ impl Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("kinds", &self.kinds()).finish()
+        f.debug_struct("Registry").field("kinds", &self.kinds()).field("schedules", &self.schedules.keys()).finish()
     }
 }
 
@@ -165,6 +260,9 @@ pub struct Policy {
     pub result_ttl: Duration,
     /// How many run at once and start in a time, over all processes that share the store. Default: no limits.
     pub limits: Limits,
+    /// Whether a task of the kind [`notify::KIND`](crate::client::notify::KIND) tells somebody how each of these tasks
+    /// ended; its handler knows whom. Default: no.
+    pub notify: bool,
 }
 
 impl Default for Policy {
@@ -175,6 +273,7 @@ impl Default for Policy {
             priority: 0,
             result_ttl: Duration::from_secs(24 * 3_600),
             limits: Limits::default(),
+            notify: false,
         }
     }
 }
@@ -205,6 +304,58 @@ where
     fn run(&self, run: Run) -> BoxFuture<'static, Result<Option<Bytes>, TaskError>> {
         Box::pin(self(run))
     }
+}
+
+/// Runs one attempt of each of several tasks of a kind.
+///
+/// Implemented for functions from a vector of [`Run`]s to a future of as many results, in the same order.
+pub trait BatchHandler: Send + Sync + 'static {
+    /// Runs one attempt of each. A panic fails them all, and so does another number of results than there are tasks.
+    fn run(&self, runs: Vec<Run>) -> BoxFuture<'static, Vec<Result<Option<Bytes>, TaskError>>>;
+}
+
+impl<F, Fut> BatchHandler for F
+where
+    F: Fn(Vec<Run>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Vec<Result<Option<Bytes>, TaskError>>> + Send + 'static,
+{
+    fn run(&self, runs: Vec<Run>) -> BoxFuture<'static, Vec<Result<Option<Bytes>, TaskError>>> {
+        Box::pin(self(runs))
+    }
+}
+
+/// Calls a typed function with those runs whose payloads fit.
+async fn run_typed<A, R, F, Fut>(function: &F, runs: Vec<Run>) -> Vec<Result<Option<Bytes>, TaskError>>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+    F: Fn(Vec<(A, TaskContext)>) -> Fut,
+    Fut: Future<Output = Vec<Result<R, TaskError>>>,
+{
+    let mut fitting = Vec::with_capacity(runs.len());
+    let mut refused = Vec::with_capacity(runs.len());
+    for run in runs {
+        match serde_json::from_slice(&run.task.payload) {
+            Ok(arguments) => {
+                fitting.push((arguments, run.context));
+                refused.push(None);
+            }
+            Err(error) => refused.push(Some(unreadable(&error))),
+        }
+    }
+    let mut results = if fitting.is_empty() { Vec::new() } else { function(fitting).await }.into_iter();
+    let mut all = Vec::with_capacity(refused.len());
+    for refused in refused {
+        match (refused, results.len()) {
+            (Some(error), _) => all.push(Err(error)),
+            // Too few: how many there are is told to whoever counts.
+            (None, 0) => break,
+            (None, _) => all.extend(results.next().map(|result| result.and_then(|result| encode_result(&result)))),
+        }
+    }
+    // Too many are told, too.
+    all.extend(results.map(|result| result.and_then(|result| encode_result(&result))));
+    all
 }
 
 /// What a handler receives.
@@ -241,7 +392,7 @@ mod tests {
             registry.insert(kind, Policy::default(), nothing).unwrap();
         }
         assert_eq!(&*registry.kinds(), ["a".into(), "b".into(), "c".into()]);
-        assert_eq!(format!("{registry:?}"), r#"Registry { kinds: ["a", "b", "c"] }"#);
+        assert_eq!(format!("{registry:?}"), r#"Registry { kinds: ["a", "b", "c"], schedules: [] }"#);
     }
 
     #[test]

@@ -32,10 +32,11 @@ use crate::order::{Rules, Scope};
 use crate::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use crate::schedule::ScheduleState;
 use crate::step::{Saved, Step};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// What a worker asks for.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ pub struct Claim {
     pub worker: WorkerId,
     /// For which handlers; the others' tasks are left alone.
     pub kinds: Arc<[Arc<str>]>,
-    /// How many at the most.
+    /// How many at the most; those of one [batch](Rules::batch) count as one.
     pub limit: usize,
     /// How long the leases last unless they are renewed.
     pub lease: Duration,
@@ -62,7 +63,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// unfinished tasks, or `running` where [`NewTask::start`] asks for it. Answers in the order given, once the commit is
     /// durable.
     ///
-    /// A task with [`Lane::latest`](crate::Lane::latest) cancels those that it replaces.
+    /// A task with [`Lane::latest`](crate::Lane::latest) cancels those that it replaces. One with [`NewTask::unique`] may
+    /// not be accepted, and another is answered in its place; a submission without a key all of whose tasks that befalls
+    /// is not kept.
     ///
     /// A submission whose source and key are known is a duplicate: it changes nothing and is answered with the ids of
     /// the first (of its tasks, those that are still kept), also when both come in one call.
@@ -171,6 +174,21 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// How many tasks there are in each state. Cheap enough to ask each second.
     fn counts(&self) -> BoxFuture<'_, Result<Counts>>;
+
+    /// What is kept of all schedules, by name.
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>>;
+
+    /// Notes how far a schedule has come, and which tick was the last that fired, if one did. Both only ever move
+    /// forwards. A power cut may undo it: the same ticks are then fired again, and known as duplicates.
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>>;
+
+    /// Pauses a schedule, or resumes it, also one that is not known yet. Durable once it is answered.
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>>;
 
     /// Writes something durable and forgets it: whether an insert would succeed now.
     fn probe(&self) -> BoxFuture<'_, Result<()>>;

@@ -69,6 +69,21 @@ pub struct NewTask {
     /// Whether it runs also after parents that failed or were cancelled. Otherwise it is cancelled with the first that
     /// does.
     pub survives_parents: bool,
+    /// Take another task of its kind for this one if there is one with the same key: see [`Unique`].
+    pub unique: Option<Unique>,
+}
+
+/// Of the tasks of one kind with one key, one is enough.
+///
+/// While the latest of them has not ended, or has completed less than [`fresh`](Self::fresh) ago, a new one is not
+/// accepted, and that one is answered: it runs, or its result is known. One that failed or was cancelled is in nobody's
+/// way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unique {
+    /// The key; at most [`NAME_BYTES_MAX`](crate::order::NAME_BYTES_MAX), a longer one is cut.
+    pub key: Arc<str>,
+    /// How long what it has returned is as good as new.
+    pub fresh: Duration,
 }
 
 /// How many parents a task has at the most.
@@ -80,7 +95,7 @@ pub enum Parent {
     /// A task that is in the store already.
     Task(TaskId),
     /// A task of the same call: the `task`-th of its `submission`-th submission, both counted from 0. It must come before
-    /// the task that waits for it.
+    /// the task that waits for it. Tasks that are [appended](crate::Store::append) count as submission 0.
     Submitted {
         /// Which submission.
         submission: usize,
@@ -103,6 +118,7 @@ impl NewTask {
             limit_key: None,
             after: Vec::new(),
             survives_parents: false,
+            unique: None,
         }
     }
 }
@@ -146,8 +162,11 @@ pub struct Inserted {
     pub submission: SubmissionId,
     /// Its tasks, in the order given: for a duplicate, those of the first.
     pub tasks: Vec<TaskId>,
-    /// Whether it was known already, so that nothing was changed.
+    /// Whether it was known already, so that nothing was changed: by its key, or, where it has none, because all its tasks
+    /// were. Then it is the submission of the first of these that is named.
     pub duplicate: bool,
     /// The tasks that were inserted already running.
     pub started: Vec<Claimed>,
+    /// Those of its tasks that were there before, by [`NewTask::unique`].
+    pub reused: Vec<TaskId>,
 }

@@ -4,13 +4,15 @@
 //! dispatch ──claim──▶ ready ──a free slot──▶ attempt ──its end──▶ finish ──one commit for many──▶ store
 //!                       │                      │
 //!                       └──── lease: renewed from a thread of its own until the end is committed
-//! aside: maintenance (reclaim, prune), inline (tasks that begin here as they are submitted), pool (how many slots), shutdown
+//! aside: maintenance (reclaim, prune), schedules (submit what is wanted by the clock), inline (tasks that begin here as
+//!        they are submitted), pool (how many slots), shutdown
 //! ```
 //!
 //! Each part is a file and talks to the others only through [`Worker`]. None of them decides what an end makes of a task:
 //! that is [`state::transition`](crate::state::transition), in the store.
 
 pub(crate) mod attempt;
+mod batch;
 mod cpu;
 mod dispatch;
 mod end;
@@ -23,6 +25,7 @@ pub(crate) mod measures;
 pub(crate) mod outage;
 mod pace;
 mod pool;
+mod schedules;
 pub(crate) mod shutdown;
 mod slots;
 pub(crate) mod wanted;
@@ -44,6 +47,7 @@ use crate::engine::{EngineOptions, ShutdownReport};
 use crate::error::Result;
 use crate::order::Rules;
 use crate::registry::Registry;
+use crate::schedule::{Schedules, unknown_kind};
 use crate::store::Store;
 use crate::task::{Finish, WorkerId};
 
@@ -56,6 +60,7 @@ pub(crate) struct Worker {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) client: Client,
     pub(crate) measures: EngineMeasures,
+    pub(crate) schedules: Schedules,
     registry: Registry,
     kinds: Arc<[Arc<str>]>,
     /// Limits and weights.
@@ -87,9 +92,10 @@ pub(crate) struct Worker {
 /// Starts all parts.
 ///
 /// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) when a schedule wants a kind that has no handler,
 /// [`Error::Unavailable`](crate::Error::Unavailable) when the system gives no thread for the renewal of leases.
 pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> Result<Arc<Worker>> {
-    let (worker, to_finish) = build(store, registry, options);
+    let (worker, to_finish) = build(store, registry, options)?;
     let (store, leases) = (Arc::clone(&worker.store), Arc::clone(&worker.leases));
     lease::start_renewal(store, leases, worker.options.lease, worker.renewal.clone())?;
     Ok(spawn(worker, to_finish))
@@ -97,22 +103,39 @@ pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOp
 
 /// As [`start`], but leases are renewed on the caller's runtime and in its time.
 #[cfg(any(test, feature = "conformance"))]
-pub(crate) fn start_in_virtual_time(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> Arc<Worker> {
-    let (worker, to_finish) = build(store, registry, options);
+pub(crate) fn start_in_virtual_time(
+    store: Arc<dyn Store>,
+    registry: Registry,
+    options: EngineOptions,
+) -> Result<Arc<Worker>> {
+    let (worker, to_finish) = build(store, registry, options)?;
     let (store, leases) = (Arc::clone(&worker.store), Arc::clone(&worker.leases));
     tokio::spawn(lease::renew_until(store, leases, worker.options.lease, worker.renewal.clone()));
-    spawn(worker, to_finish)
+    Ok(spawn(worker, to_finish))
 }
 
-fn build(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> (Arc<Worker>, mpsc::Receiver<Finish>) {
+fn build(
+    store: Arc<dyn Store>,
+    registry: Registry,
+    options: EngineOptions,
+) -> Result<(Arc<Worker>, mpsc::Receiver<Finish>)> {
+    if let Some(schedule) = registry.schedules().find(|schedule| registry.policy(schedule.kind()).is_none()) {
+        return Err(unknown_kind(schedule));
+    }
+    let client = Client::new(Arc::clone(&store), &registry);
     let (ends, to_finish) = mpsc::channel(finish::BACKLOG_MAX);
     let renewal = CancellationToken::new();
     let worker = Arc::new(Worker {
         id: options.worker.clone().unwrap_or_else(WorkerId::for_this_process),
-        client: Client::new(Arc::clone(&store), &registry),
+        schedules: Schedules::new(client.clone(), registry.schedules().cloned().collect()),
+        client,
         measures: EngineMeasures::default(),
         kinds: registry.kinds(),
-        rules: Arc::new(Rules { limits: registry.limits(), weights: options.weights.clone() }),
+        rules: Arc::new(Rules {
+            limits: registry.limits(),
+            weights: options.weights.clone(),
+            batches: registry.batches(),
+        }),
         leases: Arc::default(),
         pace: Pace::default(),
         slots: Slots::new(options.concurrency),
@@ -130,7 +153,7 @@ fn build(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> (
         registry,
         options,
     });
-    (worker, to_finish)
+    Ok((worker, to_finish))
 }
 
 fn spawn(worker: Arc<Worker>, to_finish: mpsc::Receiver<Finish>) -> Arc<Worker> {
@@ -141,6 +164,7 @@ fn spawn(worker: Arc<Worker>, to_finish: mpsc::Receiver<Finish>) -> Arc<Worker> 
         let (load, min) = (Arc::clone(load), worker.options.concurrency);
         worker.attempts.spawn(pool::steer(Arc::clone(&worker), load, min, max));
     }
+    schedules::start(&worker);
     worker.attempts.spawn(dispatch::dispatch(Arc::clone(&worker)));
     worker
 }

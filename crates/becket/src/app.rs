@@ -3,10 +3,13 @@
 //! An [`App`] only collects. Whether it makes sense is checked when it starts, all at once and before anything listens;
 //! `plan` is that check, and has no effects. [`Running`] is a started server, [`Mounted`] the same without sockets.
 
+mod cron;
 mod error;
+mod notify;
 mod plan;
 mod replay;
 mod running;
+mod schedules;
 mod sources;
 mod store;
 mod targets;
@@ -19,10 +22,12 @@ use becket_tasks::ShutdownReport;
 use becket_webhooks::{Secrets, Source};
 use secrecy::SecretString;
 
+pub use self::cron::{Cron, cron};
 pub use self::error::{Mistake, StartError};
 pub use self::running::{Mounted, Running};
 pub use self::store::IntoStore;
 
+use self::schedules::Given;
 use self::store::StoreChoice;
 use crate::config::{self, Config, Loader};
 use crate::extract::States;
@@ -57,6 +62,8 @@ pub struct App {
     sources: Vec<Source>,
     handlers: Vec<Registration>,
     tasks: Vec<(String, Configured)>,
+    notify_secret: Option<SecretString>,
+    schedules: Vec<Given>,
     states: States,
     mistakes: Vec<Mistake>,
 }
@@ -113,9 +120,26 @@ impl App {
         self
     }
 
-    /// Calls `handler` for tasks that are enqueued under the name `kind`, by a [`Client`](crate::Client) or the API.
+    /// Calls `handler` for tasks that are enqueued under the name `kind`, by a [`Client`](crate::Client), the API or a
+    /// [`schedule`](Self::schedule).
     pub fn task<M>(mut self, kind: impl Into<String>, handler: impl IntoHandler<M>) -> Self {
         self.tasks.push((kind.into(), handler.into_handler()));
+        self
+    }
+
+    /// Signs completion webhooks with this secret (`whsec_` and base64 of 24 to 64 bytes), instead of `notify.secret`.
+    pub fn notify_secret(mut self, secret: impl Into<SecretString>) -> Self {
+        self.notify_secret = Some(secret.into());
+        self
+    }
+
+    /// Enqueues a task of `kind` by the clock, under the name `name`: `when` is a cron pattern in UTC, such as `0 3 * * *`,
+    /// or what [`cron`] makes of one with a time zone, a jitter and a payload.
+    ///
+    /// Each tick is fired once, by however many processes share the store. The task's payload is
+    /// `{"schedule": name, "tick": time}`, with what [`Cron::payload`] adds.
+    pub fn schedule(mut self, name: impl Into<String>, when: impl Into<Cron>, kind: impl Into<String>) -> Self {
+        self.schedules.push(Given { name: name.into(), when: when.into(), kind: kind.into() });
         self
     }
 

@@ -18,6 +18,7 @@ mod load;
 mod origin;
 mod read;
 mod routes;
+mod schedules;
 mod secrets;
 mod sections;
 mod sources;
@@ -35,6 +36,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use becket_tasks::schedule::{Missed, Pattern, Zone};
 use reqwest::Url;
 use secrecy::SecretString;
 
@@ -70,8 +72,12 @@ pub struct Config {
     pub sources: BTreeMap<String, Source>,
     /// Events to targets, in the order of the file.
     pub routes: Vec<Route>,
+    /// Tasks by the clock, in the order of the file.
+    pub schedules: Vec<Schedule>,
     /// The GitHub App's identity, where one is configured.
     pub github_app: Option<GithubApp>,
+    /// Completion webhooks.
+    pub notify: Notify,
     /// What is logged.
     pub log: Log,
 }
@@ -260,6 +266,8 @@ pub struct Route {
     pub backoff: Backoff,
     /// Higher runs first among tasks that are due.
     pub priority: i8,
+    /// The URL that is told how its tasks ended; `http` or `https`. It often holds a token.
+    pub notify: Option<SecretString>,
 }
 
 /// What a route does with a delivery.
@@ -276,6 +284,47 @@ pub enum Target {
         allow_private: bool,
         /// Signs what is posted, as Standard Webhooks: `whsec_` and base64.
         secret: Option<SecretString>,
+    },
+}
+
+/// One of `[[schedules]]`: tasks by the clock.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Schedule {
+    /// The name, unique among schedules.
+    pub name: String,
+    /// When it fires.
+    pub cron: Pattern,
+    /// The time zone that `cron` is read in.
+    pub zone: Zone,
+    /// The longest delay of a task after its tick.
+    pub jitter: Duration,
+    /// What becomes of ticks that were missed.
+    pub missed: Missed,
+    /// What is done at each tick.
+    pub work: ScheduledWork,
+    /// What the payload holds besides `schedule` and `tick`.
+    pub payload: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a schedule does at each tick.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ScheduledWork {
+    /// Enqueues a task of a kind that has a handler elsewhere.
+    Task(String),
+    /// Hands the payload to a target.
+    Target {
+        /// Which.
+        to: Target,
+        /// How long one attempt may take.
+        timeout: Duration,
+        /// Attempts after the first.
+        retries: u32,
+        /// The wait before each retry.
+        backoff: Backoff,
+        /// Higher runs first among tasks that are due.
+        priority: i8,
     },
 }
 
@@ -306,6 +355,20 @@ pub struct GithubApp {
     pub id: u64,
     /// The private key: PEM text, with real line ends.
     pub private_key: SecretString,
+}
+
+/// `[notify]`: completion webhooks, which tell how tasks ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Notify {
+    /// Signs them, as Standard Webhooks: `whsec_` and base64. `None`: there are none.
+    pub secret: Option<SecretString>,
+    /// Whether their URLs may lead to private, loopback or link-local addresses.
+    pub allow_private: bool,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// Attempts after the first.
+    pub retries: u32,
 }
 
 /// `[log]`: what is written to the standard error stream.

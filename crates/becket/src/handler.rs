@@ -4,13 +4,16 @@
 //! The check is split into three bounds (shape, arguments, value) so that the compiler names the one type that is
 //! wrong, and not just the function. [`background`] and [`inline`] wrap a handler to say how it runs.
 
+mod batch;
 mod configured;
 mod name;
 mod result;
 
+pub use batch::batch;
 pub use configured::{Configured, IntoHandler, background, inline};
 pub use result::IntoResult;
 
+pub(crate) use batch::Batch;
 pub(crate) use configured::RunTask;
 
 use std::future::Future;

@@ -15,7 +15,8 @@ const HEAD: &str = "\
 
 `becket config default` prints the commented defaults, `becket config check` every value and where it came from.
 Each layer overrides the one before: defaults, `becket.toml`, `GITHUBAPP_*` variables, `BECKET_*` variables, flags.
-In variables, `<NAME>` is a source's name (\"-\" written as \"_\"), `<N>` a route's place, from 0, or its name.
+In variables, `<NAME>` is a source's name (\"-\" written as \"_\"), `<N>` a route's or a schedule's place, from 0,
+or its name.
 ";
 
 const GITHUBAPP: &str = "
@@ -76,6 +77,8 @@ fn general(header: &str) -> String {
         Some(("sources", _)) => "sources.<name>".to_owned(),
         _ if header == "routes" => "routes.<n>".to_owned(),
         _ if header == "routes.to" => "routes.<n>.to".to_owned(),
+        _ if header == "schedules" => "schedules.<n>".to_owned(),
+        _ if header == "schedules.to" => "schedules.<n>.to".to_owned(),
         _ => header.to_owned(),
     }
 }
@@ -112,13 +115,14 @@ fn sections() -> Vec<Section> {
 }
 
 fn is_known(section: &Section, key: &str) -> bool {
-    matches!((section.name.as_str(), key), ("routes.<n>", "on" | "to")) || section.keys.iter().any(|k| k.name == key)
+    matches!((section.name.as_str(), key), ("routes.<n>", "on" | "to") | ("schedules.<n>", "to"))
+        || section.keys.iter().any(|k| k.name == key)
 }
 
 fn page(sections: &[Section]) -> String {
     let mut page = HEAD.to_owned();
     for Section { name, meaning, keys } in sections {
-        let shown = name.replace("routes.<n>", "[[routes]]");
+        let shown = name.replace("routes.<n>", "[[routes]]").replace("schedules.<n>", "[[schedules]]");
         let _ = write!(page, "\n## `{shown}`\n\n");
         if !meaning.is_empty() {
             let _ = write!(page, "{meaning}\n\n");

@@ -53,7 +53,8 @@ impl Bed {
     /// An engine with ten slots, whose one handler this is.
     pub(super) async fn engine(&self, handler: impl Handler) -> Result<Engine> {
         let mut registry = Registry::new();
-        registry.insert(KIND, Policy::default(), handler)?;
+        let policy = Policy { limits: self.tasks.limits(), ..Policy::default() };
+        registry.insert(KIND, policy, handler)?;
         let options = EngineOptions { concurrency: CONCURRENCY, ..EngineOptions::default() };
         Ok(Engine::start(Arc::clone(&self.store), registry, options).await?)
     }

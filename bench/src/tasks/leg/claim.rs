@@ -15,10 +15,11 @@ use crate::tasks::shape::KIND;
 const LEASE: Duration = Duration::from_secs(60);
 
 pub(super) async fn claim(bed: &Bed, tasks: u64) -> Result<Measured> {
+    let rules = bed.tasks.rules();
     let clock = Clock::start()?;
     let mut ended = 0;
     while ended < tasks {
-        let claimed = bed.store.claim(claim_of(CLAIM_LIMIT)).await?;
+        let claimed = bed.store.claim(Claim { rules: Arc::clone(&rules), ..claim_of(CLAIM_LIMIT) }).await?;
         ensure!(!claimed.is_empty(), "the store has no more tasks after {ended} of {tasks}");
         let answers = bed.store.finish(claimed.iter().map(completed).collect()).await?;
         ensure!(answers.iter().all(|answer| matches!(answer, Finished::Now(_))), "an end was refused");

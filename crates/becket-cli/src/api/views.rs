@@ -37,6 +37,30 @@ pub(crate) struct Task {
     pub(crate) progress: Option<Progress>,
 }
 
+/// A task and those around it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Graph {
+    pub(crate) id: String,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) edges: Vec<Edge>,
+    pub(crate) truncated: bool,
+}
+
+/// A task of a graph.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Node {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) state: String,
+}
+
+/// That one task waits or waited for another.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Edge {
+    pub(crate) parent: String,
+    pub(crate) child: String,
+}
+
 /// One run of a task.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Attempt {
@@ -91,6 +115,18 @@ pub(crate) struct Delivery {
     pub(crate) headers: std::collections::BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) body: Option<Box<RawValue>>,
+}
+
+/// A schedule.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Schedule {
+    pub(crate) name: String,
+    pub(crate) cron: String,
+    pub(crate) zone: String,
+    pub(crate) kind: String,
+    pub(crate) paused: bool,
+    pub(crate) next_at: Option<String>,
+    pub(crate) last_at: Option<String>,
 }
 
 /// One change of one task's state.

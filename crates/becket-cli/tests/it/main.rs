@@ -9,6 +9,7 @@ mod demo;
 mod errors;
 mod reference;
 mod samples;
+mod schedules;
 mod serve;
 mod steps;
 mod tasks;

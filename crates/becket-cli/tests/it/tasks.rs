@@ -119,3 +119,24 @@ fn task_that_has_ended_cannot_be_cancelled_and_the_others_are_still_tried() {
     assert_eq!(printed.code, 1);
     assert_eq!(printed.err.matches("only a task that has not ended can be cancelled").count(), 3, "{}", printed.err);
 }
+
+#[test]
+fn task_that_tells_how_another_ended_is_shown_below_it() {
+    let notify = "notify = 'http://127.0.0.1:1/t0ken'\n[notify]\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n\
+                  allow_private = true\nretries = 0\n";
+    let world = World::new(&format!("{CONFIG}{notify}"));
+    let server = world.serve();
+    let ids = server.send_and_wait("github", "issues.opened");
+    let lost = of_kind(&server, "lost")[0]["id"].as_str().unwrap().to_owned();
+    let teller = of_kind(&server, "becket.notify")[0]["id"].as_str().unwrap().to_owned();
+    assert!(ids.contains(&teller));
+    let tree = server.ask(&format!("tasks graph {teller}")).ok().out;
+    assert_eq!(tree, format!("{lost}  failed  lost\n  {teller}  failed  becket.notify  <\n"));
+    assert_eq!(server.ask_json(&format!("tasks graph {lost}"))["edges"][0]["child"], teller.as_str());
+    let shown = server.ask(&format!("tasks show {lost}")).ok().out;
+    assert!(shown.contains("CHILD") && shown.contains(&teller) && !shown.contains("PARENT"), "{shown}");
+    let shown = server.ask(&format!("tasks show {teller}")).ok().out;
+    assert!(shown.contains("PARENT") && shown.contains(&lost) && !shown.contains("CHILD"), "{shown}");
+    let checked = world.run("config check").ok();
+    assert!(!checked.out.contains("t0ken") && checked.out.contains("notify"), "{}", checked.out);
+}

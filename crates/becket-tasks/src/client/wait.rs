@@ -63,13 +63,22 @@ impl Client {
     /// [`WaitError::Failed`] or [`WaitError::Cancelled`] when that is how it ended; else as [`wait`](Self::wait).
     pub async fn result<R: DeserializeOwned>(&self, task: TaskId) -> Result<R, WaitError> {
         let detail = self.wait(task).await?;
-        let why = detail.task.error.unwrap_or_default();
-        match detail.task.standing.state {
-            State::Failed => Err(WaitError::Failed(why)),
-            State::Cancelled => Err(WaitError::Cancelled(why)),
-            State::Completed | State::Waiting | State::Queued | State::Running | State::Retrying => {
-                serde_json::from_slice(detail.result.as_deref().unwrap_or(b"null")).map_err(WaitError::Result)
-            }
+        typed_result(detail.task.state(), detail.task.error.as_ref(), detail.result.as_deref())
+    }
+}
+
+/// Reads a result, if the task ended so that it has one. No result reads as `null`.
+pub(super) fn typed_result<R: DeserializeOwned>(
+    state: State,
+    error: Option<&Arc<str>>,
+    result: Option<&[u8]>,
+) -> Result<R, WaitError> {
+    let why = || error.cloned().unwrap_or_default();
+    match state {
+        State::Failed => Err(WaitError::Failed(why())),
+        State::Cancelled => Err(WaitError::Cancelled(why())),
+        State::Completed | State::Waiting | State::Queued | State::Running | State::Retrying => {
+            serde_json::from_slice(result.unwrap_or(b"null")).map_err(WaitError::Result)
         }
     }
 }

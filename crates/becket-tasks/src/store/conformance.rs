@@ -31,7 +31,9 @@ pub mod lanes;
 pub mod leasing;
 pub mod looking;
 pub mod pruning;
+pub mod scheduling;
 pub mod stepping;
+pub mod uniqueness;
 mod world;
 
 pub use factory::{Factory, MemoryFactory, Reopen};
@@ -65,6 +67,7 @@ macro_rules! store_conformance {
                 claims_are_ordered_by_priority_then_due_time_then_age,
                 claim_takes_only_the_kinds_it_asks_for,
                 claim_takes_no_more_than_its_limit,
+                tasks_of_a_batch_count_as_one,
                 task_that_is_not_due_is_claimed_once_it_is,
                 running_task_is_not_claimed_again,
                 concurrent_claimers_never_share_an_attempt,
@@ -104,6 +107,7 @@ macro_rules! store_conformance {
                 pausing_one_thing_leaves_the_others_alone,
             },
             families::{
+                appended_task_can_wait_for_one_of_the_same_call,
                 child_is_queued_when_all_its_parents_have_completed,
                 child_is_not_due_before_its_time,
                 child_waits_while_its_parent_is_under_way,
@@ -117,6 +121,13 @@ macro_rules! store_conformance {
                 parent_that_is_run_again_changes_nothing_for_its_children,
                 parent_is_kept_until_its_children_have_ended,
                 long_chain_is_cancelled_as_a_whole,
+            },
+            uniqueness::{
+                task_under_way_stands_for_another_with_its_key,
+                other_keys_and_kinds_are_their_own,
+                result_stands_for_another_while_it_is_fresh,
+                task_that_ended_badly_stands_for_nothing,
+                delivery_is_kept_though_its_task_is_known,
             },
             leasing::{
                 renewed_lease_lasts_longer,
@@ -173,6 +184,12 @@ macro_rules! store_conformance {
                 payload_goes_with_the_last_task_that_is_kept,
                 pruning_in_slices_comes_to_an_end,
                 payloads_beside_a_pruned_one_stay,
+            },
+            scheduling::{
+                what_is_kept_of_schedules_is_listed_by_name,
+                schedule_only_ever_moves_forwards,
+                paused_schedule_stays_paused_while_it_advances,
+                what_is_kept_of_schedules_outlives_pruning,
             },
             looking::{
                 task_tells_all_that_is_known_of_it,
@@ -233,6 +250,7 @@ macro_rules! store_crash_conformance {
                 lane_of_a_cancelled_attempt_is_free_after_a_crash,
                 what_ties_tasks_to_others_survives_a_crash,
                 rate_is_kept_over_a_crash,
+                what_is_kept_of_schedules_survives_a_crash,
             },
         }
     };
@@ -260,7 +278,7 @@ macro_rules! store_requirements {
 
 #[cfg(test)]
 mod tests {
-    const TOPICS: [(&str, &str); 13] = [
+    const TOPICS: [(&str, &str); 15] = [
         ("accepting", include_str!("conformance/accepting.rs")),
         ("announcing", include_str!("conformance/announcing.rs")),
         ("claiming", include_str!("conformance/claiming.rs")),
@@ -274,6 +292,8 @@ mod tests {
         ("looking", include_str!("conformance/looking.rs")),
         ("pruning", include_str!("conformance/pruning.rs")),
         ("stepping", include_str!("conformance/stepping.rs")),
+        ("uniqueness", include_str!("conformance/uniqueness.rs")),
+        ("scheduling", include_str!("conformance/scheduling.rs")),
     ];
 
     #[test]

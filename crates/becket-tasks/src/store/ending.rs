@@ -5,6 +5,7 @@
 //! known, the error of the task. Pure: time comes in as an argument.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::state::{Event, State};
 use crate::task::{End, Outcome};
@@ -26,6 +27,16 @@ pub const fn parent_ended_badly(state: State) -> Option<&'static str> {
         State::Failed => Some(PARENT_FAILED),
         State::Cancelled => Some(PARENT_CANCELLED),
         State::Waiting | State::Queued | State::Running | State::Retrying | State::Completed => None,
+    }
+}
+
+/// Whether a task in `state`, which it has had since `since`, stands for a new one with the same key.
+#[must_use]
+pub fn stands_for_another(state: State, since: Timestamp, fresh: Duration, now: Timestamp) -> bool {
+    match state {
+        State::Completed => now < since.after(fresh),
+        State::Failed | State::Cancelled => false,
+        State::Waiting | State::Queued | State::Running | State::Retrying => true,
     }
 }
 

@@ -10,6 +10,7 @@ mod order;
 mod prune;
 mod query;
 mod rows;
+mod schedules;
 mod steps;
 
 use std::fmt;
@@ -30,6 +31,7 @@ use crate::order::Scope;
 use crate::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use crate::schedule::ScheduleState;
 use crate::step::{Saved, Step};
 use crate::store::{Claim, Description, Durability, Store, ending};
 use crate::submission::{Inserted, NewTask, Submission};
@@ -279,6 +281,23 @@ impl Store for MemoryStore {
 
     fn counts(&self) -> BoxFuture<'_, Result<Counts>> {
         verb!(self.look(Rows::counts))
+    }
+
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>> {
+        verb!(self.look(|rows, _| rows.schedule_states()))
+    }
+
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>> {
+        verb!(self.change(1, |rows, _, _| rows.advance_schedule(name, settled_until, fired)))
+    }
+
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {
+        verb!(self.change(1, |rows, _, _| rows.pause_schedule(name, paused)))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<()>> {

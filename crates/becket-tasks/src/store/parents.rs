@@ -43,18 +43,22 @@ pub fn check(
     Ok(())
 }
 
-/// Checks the parents of tasks that are added to a submission, which can only be named by their ids.
+/// Checks the parents of tasks that are added to a submission. Those of the same call are named as if they were the
+/// only submission of it.
 ///
 /// # Errors
 /// As [`check`].
 pub fn check_appended(tasks: &[NewTask], is_kept: impl Fn(TaskId) -> Result<bool>) -> Result<()> {
-    for task in tasks {
+    for (number, task) in tasks.iter().enumerate() {
         check_count(task)?;
         for parent in &task.after {
             match *parent {
                 Parent::Task(id) => check_kept(id, &is_kept)?,
+                Parent::Submitted { submission: 0, task } if task < number => {}
                 Parent::Submitted { .. } => {
-                    return Err(Error::Invalid("a task that is added later names its parents by their ids".to_owned()));
+                    let why =
+                        format!("added task {number} waits for a task that does not come before it in the same call");
+                    return Err(Error::Invalid(why));
                 }
             }
         }
@@ -157,5 +161,8 @@ mod tests {
             assert!(check_appended(std::slice::from_ref(&bad), is_kept).is_err());
             assert!(checked(&[submission(None, vec![bad])]).is_err());
         }
+        assert!(check_appended(&[after(&[]), after(&[(0, 0)])], is_kept).is_ok());
+        assert!(check_appended(&[after(&[]), after(&[(1, 0)])], is_kept).is_err());
+        assert!(check_appended(&[after(&[(0, 1)]), after(&[])], is_kept).is_err());
     }
 }

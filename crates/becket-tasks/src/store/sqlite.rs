@@ -33,6 +33,7 @@ mod read;
 mod recent;
 mod rows;
 mod schedule;
+mod schedule_states;
 mod steps;
 mod verbs;
 mod writer;
@@ -61,6 +62,7 @@ use self::read::Readers;
 use self::recent::RecentPayloads;
 use self::rows::Rows;
 use self::schedule::Schedule;
+use self::schedule_states::ScheduleStep;
 use self::writer::Writer;
 use crate::error::{Error, Result};
 use crate::events::Events;
@@ -70,11 +72,12 @@ use crate::order::Scope;
 use crate::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use crate::schedule::ScheduleState;
 use crate::step::{Saved, Step};
 use crate::store::{Claim, Description, Durability, Store};
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::{Claimed, Finish, Finished, Lease, Task, TaskDetail, WorkerId};
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// How to open a [`SqliteStore`].
 #[derive(Clone, Debug)]
@@ -305,7 +308,7 @@ impl Store for SqliteStore {
                 return Ok(None);
             };
             let started = self.load(added.started).await?;
-            Ok(Some(Inserted { submission, tasks: added.tasks, duplicate: false, started }))
+            Ok(Some(Inserted { submission, tasks: added.tasks, duplicate: false, started, reused: added.reused }))
         })
     }
 
@@ -414,6 +417,24 @@ impl Store for SqliteStore {
                 Ok(Counts { by_state: read::totals(connection)?, oldest_due, due })
             })
         }))
+    }
+
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>> {
+        Box::pin(self.readers.ask(|reader| schedule_states::all(&reader.connection)))
+    }
+
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>> {
+        let step = ScheduleStep::Advance { settled_until, fired };
+        Box::pin(self.ask_patiently(move |reply| Command::Schedule(name, step, reply)))
+    }
+
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask(0, move |reply| Command::Schedule(name, ScheduleStep::Pause(paused), reply)))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<()>> {

@@ -13,12 +13,13 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use super::Worker;
+use super::batch::{Meeting, Place};
 use super::end::{Verdict, end_of, ended};
 use super::lease::{Held, Stop, StopReason};
 use super::slots::Slot;
 use crate::context::TaskContext;
 use crate::engine::Ended;
-use crate::registry::{Entry, Run};
+use crate::registry::{BatchHandler, Entry, Run};
 use crate::retry::TaskError;
 use crate::task::{Claimed, End, Finish};
 
@@ -34,7 +35,7 @@ type HandlerFuture = BoxFuture<'static, Result<Option<Bytes>, TaskError>>;
 pub(crate) fn begin(worker: &Arc<Worker>, held: Held, slot: Slot, tell: Option<oneshot::Sender<Ended>>) {
     let this = Arc::clone(worker);
     worker.attempts.spawn(async move {
-        let end = run(&this, &held).await;
+        let end = run(&this, &held, None).await;
         if let Some(tell) = tell {
             // Nobody has to listen.
             let _ = tell.send(ended(&held.task, end.as_ref()));
@@ -42,6 +43,20 @@ pub(crate) fn begin(worker: &Arc<Worker>, held: Held, slot: Slot, tell: Option<o
         pass_on(&this, &held, end).await;
         drop(slot);
     });
+}
+
+/// Begins the attempts of a batch, which share a slot and a call of their handler.
+pub(crate) fn begin_batch(worker: &Arc<Worker>, batch: Vec<Held>, slot: Slot, handler: &Arc<dyn BatchHandler>) {
+    let slot = Arc::new(slot);
+    let places = Meeting::of(batch.len(), Arc::clone(handler));
+    for (held, place) in batch.into_iter().zip(places) {
+        let (this, slot) = (Arc::clone(worker), Arc::clone(&slot));
+        worker.attempts.spawn(async move {
+            let end = run(&this, &held, Some(place)).await;
+            pass_on(&this, &held, end).await;
+            drop(slot);
+        });
+    }
 }
 
 /// An attempt that no longer holds its task is reported, too: that it has ended frees its place in lane and limits.
@@ -52,7 +67,7 @@ async fn pass_on(worker: &Worker, held: &Held, end: Option<End>) {
     }
 }
 
-async fn run(worker: &Worker, held: &Held) -> Option<End> {
+async fn run(worker: &Worker, held: &Held, place: Option<Place>) -> Option<End> {
     if held.stop.reason() == Some(StopReason::LeaseLost) {
         return None;
     }
@@ -66,7 +81,7 @@ async fn run(worker: &Worker, held: &Held) -> Option<End> {
     let began = Instant::now();
     let verdict = {
         let _running = worker.measures.runs();
-        verdict(worker, held, entry, began).instrument(span).await
+        verdict(worker, held, entry, place, began).instrument(span).await
     };
     let took = began.elapsed();
     worker.measures.processing.record(took.as_secs_f64());
@@ -86,7 +101,7 @@ fn no_handler() -> End {
 }
 
 /// Runs the handler until it returns, panics, or is dropped because it did not heed a stop.
-async fn verdict(worker: &Worker, held: &Held, entry: &Entry, began: Instant) -> Verdict {
+async fn verdict(worker: &Worker, held: &Held, entry: &Entry, place: Option<Place>, began: Instant) -> Verdict {
     let deadline = began + entry.policy.timeout.min(TIMEOUT_MAX);
     let context = TaskContext::new(
         Arc::clone(&held.task),
@@ -100,7 +115,10 @@ async fn verdict(worker: &Worker, held: &Held, entry: &Entry, began: Instant) ->
     let run = Run { task: Arc::clone(&held.task), context: context.clone() };
     // The handler is called inside, so that a panic before its first await is caught too.
     let handler = Arc::clone(&entry.handler);
-    let mut future: HandlerFuture = Box::pin(async move { handler.run(run).await });
+    let mut future: HandlerFuture = match place {
+        Some(place) => Box::pin(place.take(run)),
+        None => Box::pin(async move { handler.run(run).await }),
+    };
     let verdict = tokio::select! {
         biased;
         result = AssertUnwindSafe(&mut future).catch_unwind() => match result {
@@ -145,7 +163,7 @@ async fn must_be_dropped(stop: &Stop, deadline: Instant, grace: Duration) -> Sto
     }
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+pub(super) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

@@ -11,9 +11,10 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::time::{sleep, timeout};
 
-use super::attempt::begin;
+use super::attempt::{begin, begin_batch};
 use super::lease::Held;
 use super::outage::{Outage, no_answer};
+use super::slots::Slot;
 use super::{STORE_DEADLINE, Worker};
 use crate::error::{Error, Result};
 use crate::store::Claim;
@@ -72,9 +73,7 @@ async fn claim_and_begin(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
                 }
             },
             Some(slot) = worker.slots.take(), if !ready.is_empty() || !is_claiming => {
-                if let Some(held) = ready.pop_front() {
-                    begin(worker, held, slot, None);
-                }
+                begin_next(worker, ready, slot);
             }
         }
     }
@@ -95,11 +94,25 @@ async fn give_back_excess(worker: &Arc<Worker>, ready: &mut VecDeque<Held>, size
 fn begin_ready(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
     while !ready.is_empty() {
         let Some(slot) = worker.slots.try_take() else { break };
-        if let Some(held) = ready.pop_front() {
-            begin(worker, held, slot, None);
-        }
+        begin_next(worker, ready, slot);
     }
     worker.measures.set_ready(ready.len());
+}
+
+/// Begins the next task, with those that it may share a call of its handler with.
+fn begin_next(worker: &Arc<Worker>, ready: &mut VecDeque<Held>, slot: Slot) {
+    let Some(first) = ready.pop_front() else { return };
+    let batch = worker.registry.entry(&first.task.kind).and_then(|entry| entry.batch.as_ref());
+    let Some((max, handler)) = batch.filter(|_| !ready.is_empty()) else { return begin(worker, first, slot, None) };
+    let kind = Arc::clone(&first.task.kind);
+    let mut batch = vec![first];
+    // The claim brought those of a batch one after the other.
+    while batch.len() < *max as usize
+        && let Some(next) = ready.pop_front_if(|next| next.task.kind == kind)
+    {
+        batch.push(next);
+    }
+    begin_batch(worker, batch, slot, handler);
 }
 
 /// How many tasks to ask for; `None` while it is better to wait. Half of what may be claimed ahead must have begun, so

@@ -54,6 +54,6 @@ async fn maintain_once(worker: &Worker) -> Result<()> {
     }
 }
 
-async fn within_deadline<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn within_deadline<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(STORE_DEADLINE, call).await.unwrap_or_else(|_| Err(no_answer(STORE_DEADLINE)))
 }

@@ -89,6 +89,7 @@ async fn enqueue_follows_its_options() {
         max_attempts: Some(7),
         key: Some("once".into()),
         source: "cron".into(),
+        ..EnqueueOptions::default()
     };
     let task = live.client.enqueue_with("sell", &order(), options.clone()).await.unwrap();
     let stored = live.detail(task).await.task;

@@ -2,15 +2,19 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail anywhere")]
 
+mod batch;
 mod client;
 mod dispatch;
+mod families;
 mod inline;
 mod isolation;
 mod lease;
+mod notify;
 mod outage;
 mod pool;
 mod progress;
 mod retries;
+mod schedules;
 mod shutdown;
 mod sleep;
 #[cfg(feature = "sqlite")]

@@ -9,13 +9,14 @@ use becket_tasks::order::Scope;
 use becket_tasks::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use becket_tasks::schedule::ScheduleState;
 use becket_tasks::store::memory::MemoryStore;
 use becket_tasks::store::{Claim, Description};
 use becket_tasks::submission::Inserted;
 use becket_tasks::task::{Finish, Finished, Lease};
 use becket_tasks::{
     Claimed, Clock, Error, Events, NewTask, Result, Saved, Step, Store, Submission, SubmissionId, Task, TaskDetail,
-    TaskId, WorkerId,
+    TaskId, Timestamp, WorkerId,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -154,9 +155,9 @@ impl Store for Unsteady {
             if let Some(stray) = self.stray_kind.lock().unwrap().clone() {
                 claim.kinds = [&*claim.kinds, &[stray]].concat().into();
             }
-            let limit = claim.limit;
+            let (limit, is_in_batches) = (claim.limit, !claim.rules.batches.is_empty());
             let claimed = self.inner.claim(claim).await?;
-            assert!(claimed.len() <= limit);
+            assert!(claimed.len() <= limit || is_in_batches);
             self.claimed.fetch_add(claimed.len(), Ordering::SeqCst);
             Ok(claimed)
         })
@@ -272,6 +273,23 @@ impl Store for Unsteady {
 
     fn counts(&self) -> BoxFuture<'_, Result<Counts>> {
         self.inner.counts()
+    }
+
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>> {
+        self.inner.schedule_states()
+    }
+
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>> {
+        self.inner.advance_schedule(name, settled_until, fired)
+    }
+
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {
+        self.inner.pause_schedule(name, paused)
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<()>> {

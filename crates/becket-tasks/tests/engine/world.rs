@@ -106,6 +106,10 @@ impl Live {
         self.detail(task).await.task.error.unwrap_or_default().to_string()
     }
 
+    pub(crate) async fn store_family(&self, task: TaskId) -> becket_tasks::query::Family {
+        self.store.family(task).await.unwrap().unwrap()
+    }
+
     /// Waits until `task` has changed to `state`, since the last change that was waited for.
     pub(crate) async fn until(&mut self, task: TaskId, state: State) {
         self.until_many(&[task], state).await;

@@ -172,5 +172,5 @@ fn rules(dice: &mut fastrand::Rng) -> Arc<Rules> {
     ];
     let limits = limits.into_iter().map(|(kind, limits)| (Arc::from(kind), limits));
     let weights = HashMap::from([(Arc::from("a"), dice.u32(1..4))]);
-    Arc::new(Rules { limits: limits.collect(), weights })
+    Arc::new(Rules { limits: limits.collect(), weights, ..Rules::default() })
 }

@@ -1,7 +1,7 @@
 //! The file, seen with the `sqlite3` shell while it is in use.
 
 use becket_tasks::task::{End, Finish, Lease};
-use becket_tasks::{NewTask, State, Store, Submission};
+use becket_tasks::{Lane, NewTask, State, Store, Submission};
 use rusqlite::types::Value;
 
 use crate::world::{Disk, add, claim, complete, submission};
@@ -168,6 +168,8 @@ async fn statements_in_the_documentation_work() {
         let lease = Lease { task: claimed[0].id, attempt: claimed[0].attempt };
         store.finish(vec![Finish { lease, end }]).await.unwrap();
     }
+    let in_lane = NewTask { lane: Some(Lane::new("octo/repo#12")), ..NewTask::new("work") };
+    add(&store, Submission { key: None, ..submission("payload", vec![in_lane]) }).await;
     let (queries, others): (Vec<_>, Vec<_>) = documented().into_iter().partition(|text| text.starts_with("SELECT"));
     assert!(queries.len() >= 6, "{queries:?}");
     for query in queries {

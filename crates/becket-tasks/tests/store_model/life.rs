@@ -6,7 +6,7 @@ use std::time::Duration;
 use becket_tasks::Timestamp;
 use becket_tasks::order::{Debounce, Lane, Latest, Limits, OnRetry, Rate, Rules, Scope};
 use becket_tasks::query::Retention;
-use becket_tasks::submission::{Due, NewTask, Parent, Start, Submission};
+use becket_tasks::submission::{Due, NewTask, Parent, Start, Submission, Unique};
 use becket_tasks::task::{End, WorkerId};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -38,6 +38,9 @@ pub(crate) enum Step {
     Erase(Vec<usize>),
     Prune(Retention),
     Probe,
+    /// A schedule comes so many seconds after the birth; whether a tick fired there.
+    AdvanceSchedule(&'static str, u64, bool),
+    PauseSchedule(&'static str, bool),
     /// The clock jumps by so many seconds.
     Jump(i64),
     /// So much time passes.
@@ -112,6 +115,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => retention().prop_map(Step::Prune),
         1 => Just(Step::Probe),
         1 => (scope(), any::<bool>()).prop_map(|(scope, is_paused)| Step::SetPaused(scope, is_paused)),
+        1 => (schedule(), 0..100_u64, any::<bool>()).prop_map(|(name, secs, fired)| {
+            Step::AdvanceSchedule(name, secs, fired)
+        }),
+        1 => (schedule(), any::<bool>()).prop_map(|(name, paused)| Step::PauseSchedule(name, paused)),
         1 => (-30..60_i64).prop_map(Step::Jump),
         4 => secs(60).prop_map(Step::Pass),
         1 => Just(Step::Crash),
@@ -154,7 +161,10 @@ fn ties() -> impl Strategy<Value = NewTask> {
     let tenant = select(vec![None, None, None, Some(("a", "1")), Some(("a", "2")), Some(("b", "3"))]);
     let after = prop::collection::vec(any::<u16>(), 0..3);
     let after = prop_oneof![3 => Just(Vec::new()), 1 => after];
-    (lane, tenant, any::<bool>(), after, any::<bool>()).prop_map(|(lane, tenant, has_key, after, survives_parents)| {
+    let unique = (select(vec!["u", "v"]), secs(30)).prop_map(|(key, fresh)| Unique { key: key.into(), fresh });
+    let unique = prop::option::weighted(0.1, unique);
+    let all = (lane, tenant, any::<bool>(), after, any::<bool>(), unique);
+    all.prop_map(|(lane, tenant, has_key, after, survives_parents, unique)| {
         NewTask {
             lane,
             tenant: tenant.map(|(tenant, _)| tenant.into()),
@@ -165,6 +175,7 @@ fn ties() -> impl Strategy<Value = NewTask> {
                 .map(|number| Parent::Submitted { submission: usize::MAX, task: number.into() })
                 .collect(),
             survives_parents,
+            unique,
             ..NewTask::new("")
         }
     })
@@ -191,7 +202,8 @@ fn rules() -> impl Strategy<Value = Rules> {
     });
     let limits = prop::collection::hash_map(kind().prop_map(Arc::from), limits, 0..3);
     let weights = prop::collection::hash_map(select(vec!["a", "b"]).prop_map(Arc::from), 1..4_u32, 0..2);
-    (limits, weights).prop_map(|(limits, weights)| Rules { limits, weights })
+    let batches = prop::collection::hash_map(kind().prop_map(Arc::from), 1..4_u32, 0..2);
+    (limits, weights, batches).prop_map(|(limits, weights, batches)| Rules { limits, weights, batches })
 }
 
 fn scope() -> impl Strategy<Value = Scope> {
@@ -231,6 +243,10 @@ fn due() -> impl Strategy<Value = Due> {
         2 => secs(30).prop_map(Due::After),
         1 => (-60..60_i64).prop_map(|secs| Due::At(Timestamp::from_millis(BIRTH.as_millis() + secs * 1_000))),
     ]
+}
+
+fn schedule() -> impl Strategy<Value = &'static str> {
+    select(vec!["hourly", "nightly"])
 }
 
 fn secs(below: u64) -> impl Strategy<Value = Duration> {

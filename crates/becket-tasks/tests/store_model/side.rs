@@ -129,6 +129,13 @@ impl Side {
                 self.store.set_paused(scope.clone(), *is_paused).await.unwrap();
                 format!("{:?}", self.store.paused().await.unwrap())
             }
+            Step::AdvanceSchedule(name, secs, fired) => {
+                let tick = BIRTH.after(Duration::from_secs(*secs));
+                format!("{:?}", self.store.advance_schedule((*name).into(), tick, fired.then_some(tick)).await)
+            }
+            Step::PauseSchedule(name, paused) => {
+                format!("{:?}", self.store.pause_schedule((*name).into(), *paused).await)
+            }
             other => unreachable!("{other:?} is taken elsewhere"),
         }
     }
@@ -176,7 +183,8 @@ impl Side {
         let started: String = inserted.started.iter().map(|one| self.learn_claimed(one)).collect();
         let tasks: Vec<TaskId> = inserted.tasks.iter().map(|id| self.name(*id)).collect();
         let submission = self.name_submission(inserted.submission);
-        format!("{submission} {tasks:?} duplicate: {} started: [{started}] ", inserted.duplicate)
+        let reused: Vec<TaskId> = inserted.reused.iter().map(|id| self.name(*id)).collect();
+        format!("{submission} {tasks:?} duplicate: {} reused: {reused:?} started: [{started}] ", inserted.duplicate)
     }
 
     fn learn_claimed(&mut self, claimed: &Claimed) -> String {
@@ -197,6 +205,7 @@ impl Side {
         let mut seen = vec![format!("{:?} {oldest_due:?}", counts.by_state)];
         seen.extend(self.list_tasks(TaskFilter::default(), 1_000).await);
         seen.extend(self.list_submissions(SubmissionFilter::default(), 1_000).await);
+        seen.push(format!("{:?}", self.store.schedule_states().await.unwrap()));
         seen
     }
 

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use becket_tasks::{Backoff, Policy, Registry, RetryPolicy, Run};
 
 use super::store::StoreChoice;
-use super::{App, Mistake, Registration, sources, targets};
+use super::{App, Mistake, Registration, notify, schedules, sources, targets};
 use crate::config::{Config, Mode};
 use crate::extract::{States, TaskInput};
-use crate::handler::Configured;
+use crate::handler::{Batch, Configured};
 use crate::http::ingest::Received;
+use crate::notify::{KIND, Notifier, is_reserved};
 use crate::route::Pattern;
 use crate::route::routes::{Route, Routes};
 use crate::route::table::Wanted;
@@ -26,9 +27,10 @@ pub(super) struct Plan {
     pub(super) sources: Vec<Received>,
     pub(super) registry: Registry,
     pub(super) routes: Routes,
+    pub(super) notifier: Option<Notifier>,
 }
 
-/// A handler with its name and what it wants; `None` for one whose tasks are enqueued by hand.
+/// A handler with its name and what it wants; `None` for one whose tasks are enqueued by hand or by the clock.
 pub(super) struct Named {
     pub(super) kind: String,
     pub(super) wanted: Option<Wanted>,
@@ -40,7 +42,7 @@ pub(super) struct Named {
 /// # Errors
 /// Every mistake in it.
 pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
-    let App { config, listen, store, sources, handlers, tasks, states, mut mistakes } = app;
+    let App { config, listen, store, sources, handlers, tasks, notify_secret, schedules, states, mut mistakes } = app;
     let config = match config.map_or_else(|| Config::from_toml(""), Ok) {
         Ok(config) => config,
         Err(errors) => return Err(errors.iter().map(|e| Mistake::new(e.what(), e.mend())).collect()),
@@ -50,9 +52,13 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
 
     let mut named: Vec<Named> = handlers.into_iter().map(|given| from_registration(given, &mut mistakes)).collect();
     named.extend(targets::from_routes(&config.routes, &mut mistakes));
+    named.extend(targets::from_schedules(&config.schedules, &mut mistakes));
     named.extend(tasks.into_iter().map(|(kind, handler)| Named { kind, wanted: None, handler }));
     check_names(&named, &mut mistakes);
     check_states(&named, &states, &mut mistakes);
+    let notifier = notify::notifier(&named, &config, notify_secret, &mut mistakes);
+    let mut registry = Registry::new();
+    schedules::register(&mut registry, schedules, &config.schedules, &named, &mut mistakes);
 
     let sources = sources::all(&config, sources, &mut mistakes);
     if sources.is_empty() && named.iter().any(|one| one.wanted.is_some()) {
@@ -61,8 +67,8 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
     }
     let (Ok(store), true) = (store, mistakes.is_empty()) else { return Err(mistakes) };
     let listen = listen.unwrap_or(config.server.listen);
-    let (registry, routes) = register(named, states, &config);
-    Ok(Plan { listen, store, sources, registry, routes, config })
+    let routes = register(&mut registry, named, states, &config, notifier.clone());
+    Ok(Plan { listen, store, sources, registry, routes, notifier, config })
 }
 
 fn from_registration(given: Registration, mistakes: &mut Vec<Mistake>) -> Named {
@@ -93,6 +99,10 @@ fn check_names(named: &[Named], mistakes: &mut Vec<Mistake>) {
         if one.wanted.is_none() && one.kind.is_empty() {
             mistakes.push(Mistake::new("a task's kind is empty", "name it"));
         }
+        if is_reserved(&one.kind) {
+            let what = format!("a handler has the name `{}`, and names that begin with `becket.` are taken", one.kind);
+            mistakes.push(Mistake::new(what, "name it otherwise"));
+        }
     }
     for (kind, count) in counts.into_iter().filter(|(_, count)| *count > 1) {
         mistakes.push(Mistake::new(
@@ -113,22 +123,38 @@ fn check_states(named: &[Named], states: &States, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-fn register(named: Vec<Named>, states: States, config: &Config) -> (Registry, Routes) {
+fn register(
+    registry: &mut Registry,
+    named: Vec<Named>,
+    states: States,
+    config: &Config,
+    notifier: Option<Notifier>,
+) -> Routes {
     let states = Arc::new(states);
-    let mut registry = Registry::new();
     let mut routes = Vec::new();
+    let tells = notify::policy(config);
+    if let Some(notifier) = notifier {
+        let inserted = registry.insert(KIND, tells.clone(), move |run: Run| notifier.clone().tell(run));
+        debug_assert!(inserted.is_ok(), "it is the first");
+    }
     for Named { kind, wanted, handler } in named {
         let kind: Arc<str> = kind.into();
         let mode = handler.mode.unwrap_or(config.handlers.mode);
         let policy = policy(&handler, if wanted.is_some() { mode } else { Mode::Background }, config);
         if let Some(wanted) = wanted {
-            routes.push(Route { wanted, mode, task: policy.new_task(Arc::clone(&kind)) });
+            let (task, tell) = (policy.new_task(Arc::clone(&kind)), policy.notify.then(|| tells.clone()));
+            routes.push(Route { wanted, mode, task, tell });
         }
         let (run, states) = (handler.run, Arc::clone(&states));
-        let inserted = registry.insert(kind, policy, move |task: Run| run(TaskInput::new(task, Arc::clone(&states))));
+        let inserted = match handler.batch {
+            Some(Batch { max, run }) => registry.insert_batch(kind, policy, max, move |tasks: Vec<Run>| {
+                run(tasks.into_iter().map(|task| TaskInput::new(task, Arc::clone(&states))).collect())
+            }),
+            None => registry.insert(kind, policy, move |task: Run| run(TaskInput::new(task, Arc::clone(&states)))),
+        };
         debug_assert!(inserted.is_ok(), "names were checked");
     }
-    (registry, Routes::new(routes))
+    Routes::new(routes)
 }
 
 fn policy(handler: &Configured, mode: Mode, config: &Config) -> Policy {
@@ -143,6 +169,7 @@ fn policy(handler: &Configured, mode: Mode, config: &Config) -> Policy {
         retry: RetryPolicy { max_attempts: retries.saturating_add(1), backoff },
         priority: handler.priority,
         result_ttl: config.tasks.result_ttl,
+        notify: handler.notify.is_some(),
         ..Policy::default()
     }
 }

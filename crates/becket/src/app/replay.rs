@@ -1,8 +1,13 @@
 //! Replaying a delivery that is stored: through the handlers as they are now.
+//!
+//! What a schedule fired is none of the routes' business: it becomes the task that its schedule wants now.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use becket_tasks::submission::Inserted;
+use becket_tasks::query::SubmissionInfo;
+use becket_tasks::schedule::SOURCE;
+use becket_tasks::submission::{Inserted, NewTask};
 use becket_tasks::{Store, SubmissionId};
 use futures_util::future::BoxFuture;
 
@@ -13,14 +18,24 @@ use crate::route::routes::Routes;
 pub(super) struct Replayer {
     pub(super) store: Arc<dyn Store>,
     pub(super) routes: Arc<Routes>,
+    /// By the name of the schedule.
+    pub(super) scheduled: HashMap<Arc<str>, NewTask>,
+}
+
+impl Replayer {
+    fn tasks(&self, known: &SubmissionInfo) -> Vec<NewTask> {
+        if *known.source == *SOURCE {
+            return self.scheduled.get(&known.event).cloned().into_iter().collect();
+        }
+        self.routes.route(&known.source, &known.event, known.action.as_deref()).tasks
+    }
 }
 
 impl Replay for Replayer {
     fn replay(&self, delivery: SubmissionId) -> BoxFuture<'_, becket_tasks::Result<Option<Inserted>>> {
         Box::pin(async move {
             let Some(known) = self.store.submission(delivery).await? else { return Ok(None) };
-            let routed = self.routes.route(&known.source, &known.event, known.action.as_deref());
-            self.store.append(delivery, routed.tasks).await
+            self.store.append(delivery, self.tasks(&known)).await
         })
     }
 }

@@ -74,9 +74,14 @@ async fn not_found(uri: Uri) -> Problem {
 }
 
 async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
-    let Plan { config, store, sources, registry, routes, .. } = plan;
+    let Plan { config, store, sources, registry, routes, notifier, .. } = plan;
     let opened = store.open().await?;
     let kinds = registry.kinds();
+    let scheduled = registry.schedules().filter_map(|schedule| {
+        let task = registry.policy(schedule.kind())?.new_task(Arc::clone(schedule.kind()));
+        Some((Arc::clone(schedule.name()), task))
+    });
+    let scheduled = scheduled.collect();
     let started = Engine::start(Arc::clone(&opened.store), registry, engine_options(&config)).await;
     let engine = started.map_err(StartError::Engine)?;
     let (routes, metrics) = (Arc::new(routes), Arc::new(Metrics::new()));
@@ -88,10 +93,11 @@ async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
         store: Arc::clone(&opened.store),
         engine: engine.clone(),
         kinds,
-        replay: Arc::new(Replayer { store: Arc::clone(&opened.store), routes: Arc::clone(&routes) }),
+        replay: Arc::new(Replayer { store: Arc::clone(&opened.store), routes: Arc::clone(&routes), scheduled }),
         admin_token: config.admin.token.clone(),
         metrics: Arc::clone(&metrics),
         rejections: Arc::clone(&rejections),
+        notifier,
         shutdown: stopping.clone(),
     };
     // The largest body must be able to pass alone.

@@ -32,6 +32,10 @@ pub(super) fn all(config: &Config, given: Vec<Source>, mistakes: &mut Vec<Mistak
             let what = format!("a source cannot have the name `{}`", source.name());
             mistakes.push(Mistake::new(what, "use letters, digits, `_` and `-`; it becomes part of a path"));
         }
+        if source.name() == becket_tasks::schedule::SOURCE {
+            let what = format!("a source cannot have the name `{}`, which is that of schedules", source.name());
+            mistakes.push(Mistake::new(what, "choose another"));
+        }
         if source.accepts_unsigned() {
             tracing::warn!(source = source.name(), "accepts webhooks that nobody signed: anyone can post");
         }

@@ -1,19 +1,22 @@
-//! Routes of the configuration, as handlers.
+//! Routes and the targets of schedules in the configuration, as handlers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use becket_tasks::Backoff;
+use becket_tasks::client::Address;
 use reqwest::Url;
+use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use super::Mistake;
 use super::plan::Named;
-use crate::config::{self, Route, Target};
+use crate::config::{self, Route, Schedule, ScheduledWork};
 use crate::handler::{Configured, RunTask};
 use crate::route::table::Wanted;
 use crate::route::{Pattern, PatternError};
-use crate::target;
+use crate::target::{self, Target};
 
 /// A handler for each route.
 pub(super) fn from_routes(routes: &[Route], mistakes: &mut Vec<Mistake>) -> Vec<Named> {
@@ -24,8 +27,13 @@ pub(super) fn from_routes(routes: &[Route], mistakes: &mut Vec<Mistake>) -> Vec<
         match (target::build(&route.to), patterns(&route.on)) {
             (Ok(target), Ok(patterns)) => {
                 let wanted = Wanted { patterns, source: route.source.as_deref().map(Into::into) };
-                let run: RunTask = Arc::new(move |input| target.deliver(input.shared_task()));
-                named.push(Named { kind, wanted: Some(wanted), handler: configured(route, run) });
+                let handler = Configured {
+                    mode: Some(route.mode),
+                    priority: route.priority,
+                    notify: route.notify.as_ref().map(|url| Address::new(url.expose_secret())),
+                    ..configured(target, route.timeout, route.retries, &route.backoff)
+                };
+                named.push(Named { kind, wanted: Some(wanted), handler });
             }
             (Err(error), _) => mistakes.push(Mistake::new(
                 format!("the route `{kind}` has no usable target: {error}"),
@@ -37,12 +45,36 @@ pub(super) fn from_routes(routes: &[Route], mistakes: &mut Vec<Mistake>) -> Vec<
     named
 }
 
+/// A handler for each schedule that has a target of its own.
+pub(super) fn from_schedules(schedules: &[Schedule], mistakes: &mut Vec<Mistake>) -> Vec<Named> {
+    let mut named = Vec::new();
+    for Schedule { name, work, .. } in schedules {
+        let ScheduledWork::Target { to, timeout, retries, backoff, priority } = work else { continue };
+        match target::build(to) {
+            Ok(target) => {
+                let handler = Configured { priority: *priority, ..configured(target, *timeout, *retries, backoff) };
+                named.push(Named { kind: kind_of_schedule(name), wanted: None, handler });
+            }
+            Err(error) => mistakes.push(Mistake::new(
+                format!("the schedule `{name}` has no usable target: {error}"),
+                "see `schedules.to` in the configuration reference",
+            )),
+        }
+    }
+    named
+}
+
+/// The kind of the tasks that a schedule's own target takes. No route and no function can have such a name.
+pub(super) fn kind_of_schedule(name: &str) -> String {
+    format!("schedule:{name}")
+}
+
 /// The name of a route that was given none: that of its target. It must not depend on the route's place in the file,
 /// since a task finds its handler by it, also after a restart with other routes.
-fn own_name(target: &Target) -> String {
+fn own_name(target: &config::Target) -> String {
     match target {
-        Target::Log => "log".to_owned(),
-        Target::Http { url, .. } => http_name(url),
+        config::Target::Log => "log".to_owned(),
+        config::Target::Http { url, .. } => http_name(url),
     }
 }
 
@@ -72,20 +104,14 @@ fn patterns(texts: &[String]) -> Result<Vec<Pattern>, Mistake> {
     })
 }
 
-fn configured(route: &Route, run: RunTask) -> Configured {
-    let backoff = match &route.backoff {
+fn configured(target: Arc<dyn Target>, timeout: Duration, retries: u32, backoff: &config::Backoff) -> Configured {
+    let run: RunTask = Arc::new(move |input| target.deliver(input.shared_task()));
+    let backoff = match backoff {
         config::Backoff::Exponential { delay, max_delay } => Backoff::Exponential { first: *delay, max: *max_delay },
         config::Backoff::Fixed { delay } => Backoff::Fixed(*delay),
         config::Backoff::Delays(delays) => Backoff::List(delays.clone()),
     };
-    Configured {
-        mode: Some(route.mode),
-        timeout: Some(route.timeout),
-        retries: Some(route.retries),
-        backoff: Some(backoff),
-        priority: route.priority,
-        ..Configured::erased(run)
-    }
+    Configured { timeout: Some(timeout), retries: Some(retries), backoff: Some(backoff), ..Configured::erased(run) }
 }
 
 #[cfg(test)]

@@ -27,11 +27,13 @@ fn keys(table: &Table, prefix: &str, found: &mut BTreeSet<String>) {
         let key = if prefix == "sources" { "<name>" } else { key };
         let path = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
         match &node.value {
+            // What is in it is the user's own.
+            Value::Table(_) if path == "schedules.<n>.payload" => {}
             Value::Table(entries) => keys(entries, &path, found),
-            Value::List(items) if path == "routes" => {
+            Value::List(items) if matches!(&*path, "routes" | "schedules") => {
                 for item in items {
-                    let Value::Table(entries) = &item.value else { panic!("a route is a table") };
-                    keys(entries, "routes.<n>", found);
+                    let Value::Table(entries) = &item.value else { panic!("`{path}` has tables") };
+                    keys(entries, &format!("{path}.<n>"), found);
                 }
             }
             _ => {}
@@ -59,6 +61,7 @@ fn every_example_in_it_is_valid() {
     let config = Layers { file: &text, ..Layers::default() }.loaded().config;
     assert_eq!(config.sources.len(), 3);
     assert_eq!(config.routes.len(), 2);
+    assert_eq!(config.schedules.len(), 3);
     assert!(config.github_app.is_some() && config.admin.token.is_some());
 }
 
@@ -92,7 +95,7 @@ fn ranged() -> Vec<Ranged> {
                 .filter(|(least, _)| least.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
             range = limits.map(|(least, most)| (least.to_owned(), most.to_owned()));
         } else if let Some(header) = line.trim_start_matches('#').strip_prefix('[') {
-            section = header.trim_matches(['[', ']']).replace("routes", "routes.0");
+            section = header.trim_matches(['[', ']']).replace("routes", "routes.0").replace("schedules", "schedules.0");
         } else if let Some((key, _)) = line.split_once(" = ")
             && let Some((least, most)) = range.take()
         {
@@ -125,7 +128,8 @@ fn every_documented_range_is_the_real_one() {
     assert!(all.len() > 20, "{} ranges found", all.len());
     // Keys that must not contradict the one under test.
     let file = "[sources.github]\nsecret = 'x'\n[sources.billing]\nkind = 'standard_webhooks'\n\
-                secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n[[routes]]\non = '*'\nto = 'log'\nbackoff = 'fixed'\n";
+                secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n[[routes]]\non = '*'\nto = 'log'\nbackoff = 'fixed'\n\
+                [[schedules]]\nname = 'a'\ncron = '@daily'\nto = 'log'\nbackoff = 'fixed'\n";
     let errors = |key: &str, value: &str| {
         let widest = [("tasks.retry_delay", "1ms"), ("tasks.retry_max_delay", "7days")];
         let flags: Vec<_> = widest.into_iter().filter(|(other, _)| *other != key).chain([(key, value)]).collect();
@@ -145,14 +149,19 @@ fn every_documented_range_is_the_real_one() {
 #[test]
 fn every_documented_default_is_the_real_one() {
     let file = "[sources.github]\nsecret = 'x'\n[sources.billing]\nkind = 'standard_webhooks'\n\
-                secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n[[routes]]\non = '*'\nto = { http = 'https://x' }\n";
+                secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n[[routes]]\non = '*'\nto = { http = 'https://x' }\n\
+                [[schedules]]\nname = 'a'\ncron = '@daily'\nto = { http = 'https://x' }\n";
     let loaded = Layers { file, ..Layers::default() }.loaded();
     let (mut section, mut default, mut compared) = (String::new(), None, 0);
     for line in default_toml().lines() {
         if let Some((_, rest)) = line.split_once(". Default: ") {
             default = rest.split_once(". Environment: ").map(|(default, _)| default);
         } else if let Some(header) = line.trim_start_matches('#').strip_prefix('[') {
-            section = header.trim_matches(['[', ']']).replace("routes", "routes.0").replace("intranet", "github");
+            section = header
+                .trim_matches(['[', ']'])
+                .replace("routes", "routes.0")
+                .replace("schedules", "schedules.0")
+                .replace("intranet", "github");
         } else if let Some((key, _)) = line.split_once(" = ")
             && let Some(default) = default.take()
             && !default.contains(' ')

@@ -210,6 +210,16 @@ impl<'r> Section<'r> {
         self.read(key, parse, |value, _| shown(value))
     }
 
+    /// The same for a key that is not shown as it was written.
+    pub(super) fn optional_as<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&Value) -> Parsed<T>,
+        show: impl FnOnce(&Value, &T) -> String,
+    ) -> Option<T> {
+        self.read(key, parse, show)
+    }
+
     /// A key with a default that depends on others. `None` after an error.
     pub(super) fn or<T: Clone>(
         &mut self,

@@ -36,10 +36,16 @@ fn read(
     let to = target(&mut section);
     let mode = section.or("mode", (Mode::Background, Mode::Background), values::mode);
     let retry = Retry::read(&mut section, defaults);
-    let priority = section.or("priority", (0, 0), |v| values::integer(v, -128..=127));
+    let priority = priority(&mut section);
+    let notify = section.optional_as("notify", url, |_, url| masked(url)).map(|url| String::from(url).into());
     section.finish();
     let Retry { timeout, retries, backoff } = retry?;
-    Some(Route { name, on: on?, source, to: to?, mode: mode?, timeout, retries, backoff, priority: priority? })
+    let (on, to, mode, priority) = (on?, to?, mode?, priority?);
+    Some(Route { name, on, source, to, mode, timeout, retries, backoff, priority, notify })
+}
+
+pub(super) fn priority(section: &mut Section<'_>) -> Option<i8> {
+    section.or("priority", (0, 0), |v| values::integer(v, -128..=127))
 }
 
 fn patterns(section: &mut Section<'_>) -> Option<Vec<String>> {
@@ -61,11 +67,11 @@ fn known_source(value: &Value, sources: &BTreeSet<String>) -> Parsed<String> {
     Err(Problem::new(format!("there is no source `{text}`"), mend))
 }
 
-/// What a route says about attempts, with what `[tasks]` says where it is silent.
-struct Retry {
-    timeout: Duration,
-    retries: u32,
-    backoff: Backoff,
+/// What a route or a schedule says about attempts, with what `[tasks]` says where it is silent.
+pub(super) struct Retry {
+    pub(super) timeout: Duration,
+    pub(super) retries: u32,
+    pub(super) backoff: Backoff,
 }
 
 /// The key `backoff`, as written.
@@ -77,7 +83,7 @@ enum Growth {
 }
 
 impl Retry {
-    fn read(section: &mut Section<'_>, defaults: Option<&Tasks>) -> Option<Self> {
+    pub(super) fn read(section: &mut Section<'_>, defaults: Option<&Tasks>) -> Option<Self> {
         let default = |of: fn(&Tasks) -> Duration| {
             let value = defaults.map(of).unwrap_or_default();
             (value, humantime::format_duration(value))
@@ -121,7 +127,7 @@ fn growth(section: &mut Section<'_>) -> Option<Growth> {
 }
 
 /// `"log"`, or a table that names the kind of target by its key.
-fn target(section: &mut Section<'_>) -> Option<Target> {
+pub(super) fn target(section: &mut Section<'_>) -> Option<Target> {
     const RULE: &str = "write to = \"log\" or to = { http = \"https://…\" }";
     if section.is_table("to") {
         return http(section.section("to"));

@@ -6,7 +6,9 @@
 use super::error::Problem;
 use super::read::Section;
 use super::values;
-use super::{Admin, Durability, GithubApp, Handlers, Log, Retention, Server, Store, StoreUrl, Tasks, Worker, secrets};
+use super::{
+    Admin, Durability, GithubApp, Handlers, Log, Notify, Retention, Server, Store, StoreUrl, Tasks, Worker, secrets,
+};
 
 pub(super) fn server(mut section: Section<'_>) -> Option<Server> {
     let listen = section.required("listen", values::listen);
@@ -102,6 +104,15 @@ pub(super) fn handlers(mut section: Section<'_>) -> Option<Handlers> {
     let mode = section.required("mode", values::mode);
     section.finish();
     Some(Handlers { mode: mode? })
+}
+
+pub(super) fn notify(mut section: Section<'_>) -> Option<Notify> {
+    let secret = section.secret("secret", secrets::whsec);
+    let allow_private = section.required("allow_private", values::boolean);
+    let timeout = section.required("timeout", |v| values::duration(v, "1ms", "1h"));
+    let retries = section.required("retries", |v| values::integer(v, 0..=100));
+    section.finish();
+    Some(Notify { secret, allow_private: allow_private?, timeout: timeout?, retries: retries? })
 }
 
 pub(super) fn log(mut section: Section<'_>) -> Option<Log> {

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use becket_tasks::schedule::Missed;
+
 use super::error::Problem;
 use super::layers::{Value, parse_untyped};
 use super::origin::Origin;
@@ -193,6 +195,10 @@ fn word<T: Copy>(value: &Value, words: &[(&'static str, T)]) -> Parsed<T> {
 
 pub(super) fn mode(value: &Value) -> Parsed<Mode> {
     word(value, &[("inline", Mode::Inline), ("background", Mode::Background)])
+}
+
+pub(super) fn missed(value: &Value) -> Parsed<Missed> {
+    word(value, &[("skip", Missed::Skip), ("catch_up", Missed::catch_up())])
 }
 
 pub(super) fn durability(value: &Value) -> Parsed<Durability> {

@@ -7,10 +7,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use becket_tasks::client::Address;
 use becket_tasks::{Backoff, TaskError};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use super::batch::Batch;
 use super::{Arguments, Handler, IntoResult, name};
 use crate::config::Mode;
 use crate::extract::{Requirements, TaskInput};
@@ -68,8 +70,11 @@ pub struct Configured {
     pub(crate) retries: Option<u32>,
     pub(crate) backoff: Option<Backoff>,
     pub(crate) priority: i8,
+    pub(crate) notify: Option<Address>,
     pub(crate) needs: Requirements,
     pub(crate) run: RunTask,
+    /// For handlers that take several tasks at once.
+    pub(crate) batch: Option<Batch>,
 }
 
 impl Configured {
@@ -105,8 +110,10 @@ impl Configured {
             retries: None,
             backoff: None,
             priority: 0,
+            notify: None,
             needs: Requirements::default(),
             run,
+            batch: None,
         }
     }
 
@@ -139,6 +146,15 @@ impl Configured {
     /// Among tasks that are due, a higher priority runs first. Default: 0.
     pub fn priority(mut self, priority: i8) -> Self {
         self.priority = priority;
+        self
+    }
+
+    /// Tells this URL how each of the handler's tasks ended, whichever way: a completion webhook, signed with
+    /// `notify.secret`. A task that names a URL of its own tells that instead.
+    ///
+    /// An application that has no secret to sign with does not start.
+    pub fn notify(mut self, url: impl Into<Arc<str>>) -> Self {
+        self.notify = Some(Address::new(url));
         self
     }
 }

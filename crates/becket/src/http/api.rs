@@ -14,16 +14,19 @@ mod detail;
 mod enqueue;
 mod events;
 mod find;
+mod graph;
+mod graphs;
 mod health;
 mod openapi;
 mod operations;
 mod page;
 mod params;
 mod rejections;
+mod schedules;
 mod selection;
 mod status;
 mod tasks;
-mod views;
+pub(crate) mod views;
 mod watch;
 mod webhooks;
 
@@ -51,6 +54,7 @@ use super::access::{Access, guard};
 use super::metrics::Metrics;
 use super::problem::Problem;
 use super::rejections::RejectionLog;
+use crate::notify::Notifier;
 
 /// The largest body of a call, in bytes: the arguments of an enqueued task are most of it.
 const BODY_BYTES_MAX: usize = 2 * 1_024 * 1_024;
@@ -74,6 +78,8 @@ pub struct ApiContext {
     pub metrics: Arc<Metrics>,
     /// The last refused requests.
     pub rejections: Arc<RejectionLog>,
+    /// Checks and tells the URLs that tasks name; without one no task may name any.
+    pub notifier: Option<Notifier>,
     /// Cancelled when the server begins to stop: it is no longer ready then, and streams end.
     pub shutdown: CancellationToken,
 }
@@ -149,6 +155,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(tasks::show, tasks::purge_one))
         .routes(routes!(tasks::requeue_one))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(graph::show))
+        .routes(routes!(graphs::enqueue))
         .routes(routes!(bulk::requeue))
         .routes(routes!(bulk::purge))
         .routes(routes!(bulk::cancel))
@@ -162,6 +170,10 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(events::listen))
         .routes(routes!(watch::watch))
         .routes(routes!(rejections::list))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::fire))
         .routes(routes!(status::one))
         .routes(routes!(status::list))
         .routes(routes!(health::metrics))

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use becket_tasks::NewTask;
+use becket_tasks::client::notify::teller;
+use becket_tasks::{NewTask, Policy};
 
 use super::table::{Table, Wanted};
 use crate::config::Mode;
@@ -14,18 +15,28 @@ pub(crate) struct Route {
     pub(crate) mode: Mode,
     /// The task that a delivery becomes.
     pub(crate) task: NewTask,
+    /// The policy of the task that tells how that one ended, if somebody is to be told.
+    pub(crate) tell: Option<Policy>,
 }
 
 /// All handlers that deliveries can go to.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     table: Table,
-    routes: Vec<(Mode, NewTask)>,
+    routes: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    mode: Mode,
+    task: NewTask,
+    tell: Option<Policy>,
 }
 
 /// The tasks that a delivery becomes.
 #[derive(Debug, Default)]
 pub(crate) struct Routed {
+    /// Those of the handlers, then those that tell how they ended.
     pub(crate) tasks: Vec<NewTask>,
     /// The kinds of those that the sender waits for.
     pub(crate) inline: Vec<Arc<str>>,
@@ -33,20 +44,25 @@ pub(crate) struct Routed {
 
 impl Routes {
     pub(crate) fn new(routes: Vec<Route>) -> Self {
-        let (wanted, routes) = routes.into_iter().map(|route| (route.wanted, (route.mode, route.task))).unzip();
+        let parts = |Route { wanted, mode, task, tell }| (wanted, Entry { mode, task, tell });
+        let (wanted, routes) = routes.into_iter().map(parts).unzip();
         Self { table: Table::new(wanted), routes }
     }
 
     /// What a delivery becomes; nothing where no handler wants it.
     pub(crate) fn route(&self, source: &str, event: &str, action: Option<&str>) -> Routed {
         let mut routed = Routed::default();
+        // Allocates only where somebody is to be told.
+        let mut tellers = Vec::new();
         for place in self.table.wanting(source, event, action) {
-            let (mode, task) = &self.routes[place];
+            let Entry { mode, task, tell } = &self.routes[place];
+            tellers.extend(tell.as_ref().map(|policy| teller(policy, 0, routed.tasks.len())));
             if *mode == Mode::Inline {
                 routed.inline.push(Arc::clone(&task.kind));
             }
             routed.tasks.push(task.clone());
         }
+        routed.tasks.append(&mut tellers);
         routed
     }
 }

@@ -49,6 +49,14 @@ pub struct Options {
     pub secret: Option<SecretString>,
 }
 
+/// What can post to any URL: one pool of connections, one secret, one rule about addresses. Cloning is cheap.
+#[derive(Clone)]
+pub struct Poster {
+    client: Client,
+    signer: Option<StandardWebhooksSigner>,
+    allow_private: bool,
+}
+
 /// Posts the original body and headers to a URL.
 #[derive(Clone)]
 pub struct HttpTarget {
@@ -64,6 +72,41 @@ impl fmt::Debug for HttpTarget {
     }
 }
 
+impl fmt::Debug for Poster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poster").field("allow_private", &self.allow_private).finish_non_exhaustive()
+    }
+}
+
+impl Poster {
+    /// Makes one that signs with `secret`, if there is one.
+    ///
+    /// # Errors
+    /// [`BuildError::Secret`] when the secret cannot sign.
+    pub fn new(allow_private: bool, secret: Option<&SecretString>) -> Result<Self, BuildError> {
+        let signer = secret.map(StandardWebhooksSigner::new).transpose().map_err(BuildError::Secret)?;
+        let mut builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT);
+        if !allow_private {
+            builder = builder.dns_resolver(PublicOnly);
+        }
+        let client = builder.build().map_err(BuildError::Client)?;
+        Ok(Self { client, signer, allow_private })
+    }
+
+    /// The target that posts to `url`. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// [`BuildError::Url`] when the URL is not one of `http` or `https`, or names an address that may not be posted to.
+    pub fn to(&self, url: Url) -> Result<HttpTarget, BuildError> {
+        check_url(&url, self.allow_private)?;
+        Ok(HttpTarget { client: self.client.clone(), url, signer: self.signer.clone() })
+    }
+}
+
 impl HttpTarget {
     /// Makes the target. Nothing is connected to yet.
     ///
@@ -72,17 +115,7 @@ impl HttpTarget {
     /// [`BuildError::Secret`] when the secret cannot sign.
     pub fn new(options: Options) -> Result<Self, BuildError> {
         check_url(&options.url, options.allow_private)?;
-        let signer = options.secret.as_ref().map(StandardWebhooksSigner::new).transpose();
-        let mut builder = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT);
-        if !options.allow_private {
-            builder = builder.dns_resolver(PublicOnly);
-        }
-        let client = builder.build().map_err(BuildError::Client)?;
-        Ok(Self { client, url: options.url, signer: signer.map_err(BuildError::Secret)? })
+        Poster::new(options.allow_private, options.secret.as_ref())?.to(options.url)
     }
 
     async fn post(self, task: Arc<Claimed>) -> Result<Option<Bytes>, TaskError> {

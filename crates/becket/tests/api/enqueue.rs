@@ -49,6 +49,22 @@ async fn same_key_gives_the_first_task_again() {
 }
 
 #[tokio::test]
+async fn task_that_is_to_be_unique_stands_for_others_while_its_result_is_fresh() {
+    for world in World::of_each_store().await {
+        let body = json!({"kind": "quick", "args": {"n": 1}, "unique": "octo/repo", "fresh_for": "10m"});
+        let (status, first) = world.call(Method::POST, PATH, Some(body.clone())).await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+        world.engine.client().wait(first["id"].as_str().unwrap().parse().unwrap()).await.unwrap();
+        let (status, again) = world.call(Method::POST, PATH, Some(body)).await;
+        assert_eq!((status, &again["id"], &again["result"]), (StatusCode::OK, &first["id"], &json!({"n": 1})));
+        let unfresh = json!({"kind": "quick", "unique": "octo/repo"});
+        let (status, new) = world.call(Method::POST, PATH, Some(unfresh)).await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+        assert_ne!(new["id"], first["id"]);
+    }
+}
+
+#[tokio::test]
 async fn due_time_priority_and_attempts_are_kept() {
     for world in World::of_each_store().await {
         let body = json!({"kind": "quick", "run_at": "2199-01-02T03:04:05Z", "priority": -5, "max_attempts": 7});
@@ -80,6 +96,11 @@ async fn bad_field_is_named_with_its_rule() {
         (json!({"kind": "quick", "max_attempts": 102}), "max_attempts: not a whole number from 1 to 101"),
         (json!({"kind": "quick", "key": ""}), "key: not 1 to 256 visible ASCII characters"),
         (json!({"kind": "quick", "key": "a b"}), "key: not 1 to 256 visible ASCII characters"),
+        (json!({"kind": "quick", "unique": ""}), "unique: not 1 to 256 bytes"),
+        (
+            json!({"kind": "quick", "fresh_for": "1m"}),
+            "fresh_for: says how long the result of a `unique` task is fresh",
+        ),
         (json!({"kind": "quick", "arguments": 1}), "unknown field `arguments`, expected one of `kind`, `args`"),
     ] {
         let problem = world.problem(Method::POST, PATH, Some(body.clone()), 422).await;

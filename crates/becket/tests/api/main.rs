@@ -7,8 +7,10 @@ mod bulk;
 mod deliveries;
 mod enqueue;
 mod events;
+mod graph;
 mod health;
 mod reference;
+mod schedules;
 #[path = "../socket/mod.rs"]
 mod socket;
 mod status;

@@ -9,6 +9,7 @@ use becket::http::api::{ApiContext, Replay, router};
 use becket::http::kept;
 use becket::http::metrics::Metrics;
 use becket::http::rejections::RejectionLog;
+use becket_tasks::schedule::Schedule;
 use becket_tasks::store::memory::MemoryStore;
 use becket_tasks::submission::Inserted;
 use becket_tasks::{
@@ -86,6 +87,7 @@ impl World {
             admin_token: token,
             metrics,
             rejections: Arc::clone(&rejections),
+            notifier: None,
             shutdown: shutdown.clone(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -200,6 +202,9 @@ fn handlers(begun: &Arc<Semaphore>, go: &Arc<Semaphore>) -> Registry {
     let quick = |run: Run| async move { Ok(Some(run.task.payload.clone())) };
     registry.insert("quick", policy.clone(), quick).unwrap();
     registry.insert("stepwise", policy, stepwise(begun, go)).unwrap();
+    // Far apart: no test meets a tick.
+    let yearly = Schedule::new("yearly", "@yearly".parse().unwrap(), "quick").zone("Europe/Berlin".parse().unwrap());
+    registry.schedule(yearly.jitter(Duration::from_secs(300))).unwrap();
     registry
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use becket::event::{IssuesAction, IssuesEvent, PushEvent};
 use becket::{
-    Client, Delivery, Event, FromTask, Headers, Json, Payload, Requirements, State, TaskContext, TaskError, TaskInput,
-    background, inline,
+    Client, Delivery, Event, FromTask, Headers, Json, Parents, Payload, Requirements, State, TaskContext, TaskError,
+    TaskInput, background, inline,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -125,6 +125,22 @@ async fn task_enqueued_by_hand_or_by_a_handler_gets_its_arguments() {
     let answer = world.post(Post::github("push", "a-1")).await;
     let by_handler = answer.body["calls"]["enqueue"].as_str().unwrap().parse().unwrap();
     assert_eq!(client.result::<u32>(by_handler).await.unwrap(), 10);
+}
+
+#[tokio::test]
+async fn handler_reads_what_its_parents_returned() {
+    async fn sum(parents: Parents, Json(own): Json<u32>) -> Result<u32, TaskError> {
+        assert!(parents.iter().all(|parent| &*parent.kind == "number"));
+        Ok(own + parents.results::<u32>()?.iter().sum::<u32>())
+    }
+    let number = |Json(number): Json<u32>| async move { Json(number) };
+    let world = World::start(app().task("number", number).task("sum", sum)).await;
+    let client = world.running.client();
+    let one = client.enqueue("number", &1).await.unwrap();
+    let chain = client.enqueue("number", &10).then("sum", &100).after([one]).await.unwrap();
+    assert_eq!(client.result::<u32>(chain[1]).await.unwrap(), 111);
+    let alone = client.enqueue("sum", &5).await.unwrap();
+    assert_eq!(client.result::<u32>(alone).await.unwrap(), 5);
 }
 
 #[tokio::test]

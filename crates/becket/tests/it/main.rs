@@ -3,14 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod answers;
+mod batches;
 mod duplicates;
 mod extractors;
 mod isolation;
 mod limits;
 mod mounting;
+mod notify;
 mod operators;
 mod refusals;
 mod routes;
+mod schedules;
 mod shutdown;
 #[path = "../socket/mod.rs"]
 mod socket;

@@ -1,6 +1,7 @@
 //! What `claim` hands out, in which order, and how long it waits.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::factory::Factory;
@@ -8,10 +9,11 @@ use super::world::{
     HOUR, LEASE, SEC, START, World, claim_by, keyed, kinds, retry_after, soon, submission, task, task_with_attempts,
 };
 use crate::id::TaskId;
+use crate::order::Rules;
 use crate::state::State;
 use crate::store::Claim;
 use crate::submission::{Due, NewTask};
-use crate::task::Finished;
+use crate::task::{Claimed, Finished};
 
 /// Payload, labels, attempt numbers and times arrive with the task.
 pub async fn claimed_task_brings_all_that_a_handler_needs(factory: &dyn Factory) {
@@ -78,6 +80,19 @@ pub async fn task_that_is_not_due_is_claimed_once_it_is(factory: &dyn Factory) {
     assert!(world.claim_all("w").await.is_empty());
     world.clock.advance(Duration::from_millis(1));
     world.claim_one("w", id).await;
+}
+
+/// Those of other kinds between them are taken on their own.
+pub async fn tasks_of_a_batch_count_as_one(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let of = ["work", "else", "work", "work", "else", "work", "work"].map(task).to_vec();
+    let tasks = world.submit(submission(of)).await.tasks;
+    let rules = Rules { batches: HashMap::from([("work".into(), 3)]), ..Rules::default() };
+    let claim = Claim { kinds: kinds(&["work", "else"]), limit: 2, rules: Arc::new(rules), ..claim_by("w") };
+    let claimed = world.claim(claim.clone()).await.unwrap();
+    let ids = |claimed: &[Claimed]| claimed.iter().map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!(ids(&claimed), [tasks[0], tasks[2], tasks[3], tasks[1]]);
+    assert_eq!(ids(&world.claim(claim).await.unwrap()), [tasks[4], tasks[5], tasks[6]]);
 }
 
 /// Neither by another worker nor by the one that holds it.

@@ -277,3 +277,13 @@ pub async fn rate_is_kept_over_a_crash(factory: &dyn Reopen) {
     world.clock.advance(HOUR);
     assert_eq!(world.claim(claim()).await.unwrap().len(), 1);
 }
+
+/// What was missed while nobody ran is known only by that.
+pub async fn what_is_kept_of_schedules_survives_a_crash(factory: &dyn Reopen) {
+    let world = World::new(factory).await;
+    world.advance_schedule("a".into(), START, Some(START)).await.unwrap();
+    world.pause_schedule("b".into(), true).await.unwrap();
+    let before = world.schedule_states().await.unwrap();
+    let world = crash(factory, world).await;
+    assert_eq!(world.schedule_states().await.unwrap(), before);
+}

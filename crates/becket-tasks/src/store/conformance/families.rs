@@ -199,6 +199,17 @@ pub async fn child_of_a_duplicate_waits_for_the_first(factory: &dyn Factory) {
     assert_eq!(world.store.family(again[1].tasks[0]).await.unwrap().unwrap().parents, first.tasks);
 }
 
+/// As those of a replay do.
+pub async fn appended_task_can_wait_for_one_of_the_same_call(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let first = world.insert(vec![submission(vec![task("work")])]).await.unwrap().remove(0);
+    let child = || NewTask { after: vec![nth(0, 0)], ..task("work") };
+    let added = world.append(first.submission, vec![task("work"), child()]).await.unwrap().unwrap();
+    assert_eq!(world.store.family(added.tasks[1]).await.unwrap().unwrap().parents, [added.tasks[0]]);
+    assert_eq!(world.state(added.tasks[1]).await, State::Waiting);
+    assert!(matches!(world.append(first.submission, vec![child()]).await, Err(Error::Invalid(_))));
+}
+
 /// Once it was told, a parent's second end changes nothing.
 pub async fn parent_that_is_run_again_changes_nothing_for_its_children(factory: &dyn Factory) {
     let world = World::new(factory).await;

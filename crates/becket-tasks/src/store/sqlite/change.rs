@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::keys::Sealed;
+use super::schedule_states::ScheduleRow;
 use crate::id::{SubmissionId, TaskId};
 use crate::state::{Standing, State};
 use crate::task::Outcome;
@@ -90,6 +91,12 @@ pub(super) enum Change {
         parent: TaskId,
         is_over: bool,
     },
+    /// The task is the latest of its kind with this key.
+    Unique {
+        kind: KindNumber,
+        key: Arc<str>,
+        task: TaskId,
+    },
     /// The child need not wait for this parent any more.
     ParentOver {
         child: TaskId,
@@ -158,6 +165,8 @@ pub(super) enum Change {
     ForgetKeys {
         segment: i64,
     },
+    /// What is kept of a schedule is this from now on.
+    Schedule(ScheduleRow),
     Probe {
         at: Timestamp,
     },

@@ -3,6 +3,7 @@
 //! From the writer's answer until the caller has its tasks in hand a guard holds their leases. Should the caller go away
 //! or loading fail, the guard gives the tasks back at once, so that nobody waits for a lease to run out.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -10,9 +11,9 @@ use tokio::sync::oneshot;
 use super::SqliteStore;
 use super::command::{Carried, Command, Gate, Taken};
 use super::intake::claimed;
-use super::read::Reader;
+use super::read::{Payloads, Reader};
 use crate::error::{Error, Result};
-use crate::id::{SubmissionId, TaskId};
+use crate::id::SubmissionId;
 use crate::store::Claim;
 use crate::task::{Claimed, End, Finish, Lease};
 
@@ -38,7 +39,10 @@ impl SqliteStore {
     }
 
     async fn load_held(&self, taken: Vec<Taken>) -> Result<Vec<Claimed>> {
-        let order: Vec<TaskId> = taken.iter().map(|taken| taken.running.ready.id).collect();
+        let mut order = HashMap::new();
+        if taken.iter().any(|taken| taken.carried.is_none()) {
+            order.extend(taken.iter().enumerate().map(|(place, taken)| (taken.running.ready.id, place)));
+        }
         let mut claims = Vec::with_capacity(taken.len());
         let mut missing = Vec::new();
         for taken in taken {
@@ -56,7 +60,7 @@ impl SqliteStore {
         }
         claims.extend(read);
         // Best first, as they were claimed.
-        claims.sort_by_key(|claimed| order.iter().position(|id| *id == claimed.id));
+        claims.sort_by_key(|claimed| order.get(&claimed.id).copied());
         Ok(claims)
     }
 
@@ -136,11 +140,15 @@ pub(super) const fn lease_of(taken: &Taken) -> Lease {
 /// Reads what tasks carry. One whose payload is damaged fails with the reason, instead of being claimed for ever; if
 /// reading does not work at the moment, no task is to blame.
 fn read_all(reader: &mut Reader, taken: Vec<Taken>) -> Result<(Vec<Claimed>, Vec<Finish>)> {
+    reader.payloads(|payloads| read_all_in(payloads, taken))
+}
+
+fn read_all_in(payloads: &mut Payloads<'_>, taken: Vec<Taken>) -> Result<(Vec<Claimed>, Vec<Finish>)> {
     let mut claims = Vec::with_capacity(taken.len());
     let mut unreadable = Vec::new();
     for taken in taken {
         let ready = taken.running.ready.clone();
-        match read_carried(reader, ready.submission) {
+        match read_carried(payloads, ready.submission) {
             Ok(carried) => claims.push(claimed(taken, &carried)),
             Err(Error::Corrupt(why)) => {
                 tracing::error!(task = %ready.id, error = why, "cannot read what a task carries");
@@ -153,9 +161,8 @@ fn read_all(reader: &mut Reader, taken: Vec<Taken>) -> Result<(Vec<Claimed>, Vec
     Ok((claims, unreadable))
 }
 
-fn read_carried(reader: &mut Reader, submission: SubmissionId) -> Result<Carried> {
-    let (row, meta, payload) = reader
-        .submission_with_payload(submission)?
-        .ok_or_else(|| Error::Corrupt(format!("its submission {submission} is missing")))?;
+fn read_carried(payloads: &mut Payloads<'_>, submission: SubmissionId) -> Result<Carried> {
+    let (row, meta, payload) =
+        payloads.of(submission)?.ok_or_else(|| Error::Corrupt(format!("its submission {submission} is missing")))?;
     Ok(Carried { source: row.source, event: row.event, action: row.action, key: row.key, meta, payload })
 }

@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::outdated::Outdated;
 use super::schedule::Running;
+use super::schedule_states::ScheduleStep;
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
 use crate::order::Scope;
@@ -37,6 +38,8 @@ pub(super) enum Command {
     Prune(Retention, Outdated, Reply<Pruned>),
     /// The submissions with a key, of all sources: only the writer knows the latest keys.
     Find(Arc<str>, Reply<Vec<SubmissionId>>),
+    /// Takes a schedule one step further.
+    Schedule(Arc<str>, ScheduleStep, Reply<()>),
     Probe(Reply<()>),
     SetPaused(Scope, bool, Reply<()>),
     /// Nothing but a reason to look at the clock again.
@@ -48,6 +51,7 @@ impl Command {
     /// Whether its answer must wait until the disk has confirmed it. Claims and ends need only survive this process.
     pub(super) const fn is_durable(&self) -> bool {
         match self {
+            Self::Schedule(_, step, _) => step.is_durable(),
             Self::Insert(..)
             | Self::Append(..)
             | Self::SaveStep(..)
@@ -71,8 +75,11 @@ impl Command {
 }
 
 /// The tasks added to a submission, and those of them that run already.
+#[derive(Default)]
 pub(super) struct Appended {
     pub(super) tasks: Vec<TaskId>,
+    /// Those of them that were there before.
+    pub(super) reused: Vec<TaskId>,
     pub(super) started: Vec<Taken>,
 }
 

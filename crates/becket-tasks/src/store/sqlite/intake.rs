@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::id::{SubmissionId, TaskId};
 use crate::order::{OnRetry, bounded_name};
 use crate::state::{Event, Standing, State, transition};
+use crate::store::ending::stands_for_another;
 use crate::submission::{Inserted, NewTask, Submission};
 use crate::task::Claimed;
 use crate::time::Timestamp;
@@ -39,7 +40,10 @@ impl Writer {
             && let Some(first) = self.duplicate_of(&submission.source, key)?
         {
             let tasks = self.rows.tasks_of(first)?;
-            return Ok(Inserted { submission: first, tasks, duplicate: true, started: Vec::new() });
+            return Ok(Inserted { submission: first, tasks, duplicate: true, started: Vec::new(), reused: Vec::new() });
+        }
+        if let Some(known) = self.all_known(round, &submission)? {
+            return Ok(known);
         }
         let id = SubmissionId::from_u64(self.ids.next(round.now));
         let carried = self.insert_submission(round, id, &submission)?;
@@ -51,7 +55,7 @@ impl Writer {
         let of = Of { submission: id, source, carried: Some(&carried), before };
         let added = self.add_tasks(round, &of, submission.tasks)?;
         let started = added.started.into_iter().map(|taken| claimed(taken, &carried)).collect();
-        Ok(Inserted { submission: id, tasks: added.tasks, duplicate: false, started })
+        Ok(Inserted { submission: id, tasks: added.tasks, duplicate: false, started, reused: added.reused })
     }
 
     /// The first submission with this source and key.
@@ -123,15 +127,20 @@ impl Writer {
         let source = self.source(round, &row.source)?;
         let of = Of { submission, source, carried: None, before: &[] };
         let added = self.add_tasks(round, &of, tasks)?;
-        for task in &added.tasks {
+        for task in added.tasks.iter().filter(|task| !added.reused.contains(task)) {
             self.apply(round, &Change::Appended { submission, task: *task })?;
         }
         Ok(Some(added))
     }
 
     fn add_tasks(&mut self, round: &mut Round, of: &Of<'_>, tasks: Vec<NewTask>) -> Result<Appended> {
-        let mut added = Appended { tasks: Vec::with_capacity(tasks.len()), started: Vec::new() };
+        let mut added = Appended { tasks: Vec::with_capacity(tasks.len()), ..Appended::default() };
         for task in tasks {
+            if let Some(known) = self.standing_for(round, &task)? {
+                added.tasks.push(known);
+                added.reused.push(known);
+                continue;
+            }
             let id = self.add_task(round, of, task, &mut added)?;
             added.tasks.push(id);
         }
@@ -170,6 +179,9 @@ impl Writer {
         }
         self.apply(round, &Change::Task(row_of(&task, &ready, &parents, since, runner.as_ref())))?;
         self.join_family(round, id, &parents)?;
+        if let Some(key) = task.unique.as_ref().and_then(|unique| bounded_name(&unique.key)) {
+            self.apply(round, &Change::Unique { kind, key, task: id })?;
+        }
         match runner {
             Some(runner) => self.start_new(round, ready, &runner, of.carried, &mut added.started),
             None => self.queue_new(round, ready, of.carried),
@@ -178,6 +190,33 @@ impl Writer {
             self.cancel_one(round, id, &reason.into())?;
         }
         Ok(id)
+    }
+
+    /// The task that stands for a new one.
+    fn standing_for(&self, round: &Round, new: &NewTask) -> Result<Option<TaskId>> {
+        let Some(unique) = &new.unique else { return Ok(None) };
+        let (Some(kind), Some(key)) = (self.kinds.number(&new.kind), bounded_name(&unique.key)) else {
+            return Ok(None);
+        };
+        let Some(known) = self.rows.unique(kind, &key)? else { return Ok(None) };
+        let Some(ready) = self.ready_or_running(known)? else { return Ok(None) };
+        let since = self.rows.updated_at(known)?.unwrap_or_default();
+        Ok(stands_for_another(ready.standing.state, since, unique.fresh, round.now).then_some(known))
+    }
+
+    /// The answer to a submission of which nothing is new.
+    fn all_known(&self, round: &Round, new: &Submission) -> Result<Option<Inserted>> {
+        if new.key.is_some() || new.tasks.is_empty() || new.tasks.iter().any(|task| task.unique.is_none()) {
+            return Ok(None);
+        }
+        let mut tasks = Vec::with_capacity(new.tasks.len());
+        for task in &new.tasks {
+            let Some(known) = self.standing_for(round, task)? else { return Ok(None) };
+            tasks.push(known);
+        }
+        let Some(first) = self.ready_or_running(tasks[0])? else { return Ok(None) };
+        let (submission, reused) = (first.submission, tasks.clone());
+        Ok(Some(Inserted { submission, tasks, duplicate: true, started: Vec::new(), reused }))
     }
 
     /// Who runs a new task from the start: who asked for it, or a claim that waits for just this.

@@ -106,21 +106,21 @@ impl Writer {
             return Ok(true);
         }
         let lane = Arc::clone(lane);
-        let in_lane = self.rows.in_lane(&lane)?;
-        let is_busy = self.has_lingering(&lane) || in_lane.iter().any(|one| one.standing.state == State::Running);
-        let now = round.now;
-        let first = in_lane.iter().find(|one| !one.passes() || one.is_ready(now)).filter(|_| !is_busy);
-        if first.is_some_and(|first| first.id == ready.id) {
+        // Whoever runs is open, too.
+        let open = self.rows.first_of_lane(&lane)?;
+        let is_busy =
+            self.has_lingering(&lane) || open.as_ref().is_some_and(|open| open.standing.state == State::Running);
+        let first = if is_busy { None } else { self.rows.first_ready_of_lane(&lane, round.now)? };
+        if first.as_ref().is_some_and(|first| first.id == ready.id) {
             // Who was to be next waits behind it.
-            let is_next = |one: &&Ready| one.id != ready.id && matches!(one.hold, Hold::Open | Hold::Key);
-            for other in in_lane.iter().filter(is_next) {
-                self.set_hold(round, other, Hold::Lane)?;
+            if let Some(next) = open.filter(|open| open.id != ready.id) {
+                self.set_hold(round, &next, Hold::Lane)?;
             }
             return Ok(true);
         }
         self.set_hold(round, ready, Hold::Lane)?;
         if let Some(first) = first.filter(|first| first.hold == Hold::Lane) {
-            self.set_hold(round, first, Hold::Open)?;
+            self.set_hold(round, &first, Hold::Open)?;
         }
         Ok(false)
     }
@@ -131,14 +131,11 @@ impl Writer {
         if self.has_lingering(lane) {
             return Ok(Hold::Lane);
         }
-        let in_lane = self.rows.in_lane(lane)?;
-        let Some(first) = in_lane.iter().find(|one| one.hold != Hold::Lane && one.hold != Hold::Adrift) else {
-            return Ok(Hold::Open);
-        };
+        let Some(first) = self.rows.first_of_lane(lane)? else { return Ok(Hold::Open) };
         if first.standing.state == State::Running || first.id < ready.id {
             return Ok(Hold::Lane);
         }
-        self.set_hold(round, first, Hold::Lane)?;
+        self.set_hold(round, &first, Hold::Lane)?;
         Ok(Hold::Open)
     }
 

@@ -234,7 +234,7 @@ impl Limiter {
     }
 
     /// Notes the end of an attempt; answers the task that it kept waiting.
-    pub(super) fn note_ended(&mut self, ready: &Ready) -> Option<Ready> {
+    pub(super) fn note_ended(&mut self, ready: &Ready, now: Timestamp) -> Option<Ready> {
         if let Some(usage) = self.kinds.get_mut(&ready.kind) {
             usage.running = usage.running.saturating_sub(1);
         }
@@ -244,7 +244,7 @@ impl Limiter {
         let freed = usage.aside.pop_first().map(|(_, ready)| ready);
         // Nobody may be left to open more when its turn comes.
         self.want_more(key);
-        self.sweep();
+        self.sweep(now);
         freed
     }
 
@@ -302,20 +302,18 @@ impl Limiter {
     }
 
     /// Forgets keys of which nothing is left to know.
-    fn sweep(&mut self) {
+    fn sweep(&mut self, now: Timestamp) {
         if self.keys.len() < self.swept_at.max(KEYS_SWEPT) {
             return;
         }
-        let is_idle = |one: &KeyUsage| one.usage == Usage::default() && one.open == 0 && one.aside.is_empty();
-        let may_hold = self.may_hold;
-        self.keys.retain(|_, one| !is_idle(one) || one.may_hold != may_hold);
+        let (may_hold, rules) = (self.may_hold, &self.rules);
+        self.keys.retain(|(kind, _), one| {
+            let rate = rules.get(kind).and_then(|limits| limits.key_rate);
+            let is_over = rate.is_none_or(|rate| one.usage.starts.are_over(rate, now));
+            let is_idle = one.usage.running == 0 && is_over && one.open == 0 && one.aside.is_empty();
+            !is_idle || one.may_hold != may_hold
+        });
         self.swept_at = 2 * self.keys.len();
-    }
-}
-
-impl PartialEq for Usage {
-    fn eq(&self, other: &Self) -> bool {
-        self.running == other.running && self.starts == other.starts
     }
 }
 

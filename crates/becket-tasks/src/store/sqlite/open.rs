@@ -24,8 +24,13 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
 /// The tables, step by step. A step that was released is never changed: each store remembers its hash.
-const MIGRATIONS: &[&str] =
-    &[include_str!("sql/001_initial.sql"), include_str!("sql/002_order.sql"), include_str!("sql/003_steps.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("sql/001_initial.sql"),
+    include_str!("sql/002_order.sql"),
+    include_str!("sql/003_steps.sql"),
+    include_str!("sql/004_schedules.sql"),
+    include_str!("sql/005_uniques.sql"),
+];
 
 /// Keeps every other process from writing to the store, until it is dropped.
 #[derive(Debug)]

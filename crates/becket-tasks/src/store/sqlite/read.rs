@@ -97,13 +97,31 @@ impl Reader {
         &mut self,
         submission: SubmissionId,
     ) -> Result<Option<(SubmissionRow, Bytes, Bytes)>> {
+        self.payloads(|payloads| payloads.of(submission))
+    }
+
+    /// Reads payloads that see the same state.
+    pub(super) fn payloads<T>(&mut self, read: impl FnOnce(&mut Payloads<'_>) -> Result<T>) -> Result<T> {
         let transaction = self.connection.transaction().map_err(failed)?;
-        let Some(row) = submission_row(&transaction, submission)? else { return Ok(None) };
+        read(&mut Payloads { connection: &transaction, unpacked: &mut self.unpacked })
+    }
+}
+
+/// Payloads within one transaction.
+pub(super) struct Payloads<'a> {
+    connection: &'a Connection,
+    unpacked: &'a mut Option<(i64, Bytes)>,
+}
+
+impl Payloads<'_> {
+    /// A submission with its meta and payload; both are empty once erased.
+    pub(super) fn of(&mut self, submission: SubmissionId) -> Result<Option<(SubmissionRow, Bytes, Bytes)>> {
+        let Some(row) = submission_row(self.connection, submission)? else { return Ok(None) };
         let Some(number) = row.block else { return Ok(Some((row, Bytes::new(), Bytes::new()))) };
         let raw = match self.unpacked.take() {
             Some((unpacked, raw)) if unpacked == number => raw,
             _ => {
-                let block = block_row(&transaction, number)?
+                let block = block_row(self.connection, number)?
                     .ok_or_else(|| Error::Corrupt(format!("block {number} is missing")))?;
                 block::unpack(number, &block.body, block.raw_bytes)?
             }
@@ -116,7 +134,7 @@ impl Reader {
         };
         let (meta, payload) = span.cut(&raw)?;
         // A giant is not worth keeping; its neighbours are few.
-        self.unpacked = (raw.len() <= 4 * block::RAW_BYTES_TARGET).then_some((number, raw));
+        *self.unpacked = (raw.len() <= 4 * block::RAW_BYTES_TARGET).then_some((number, raw));
         Ok(Some((row, meta, payload)))
     }
 }

@@ -102,6 +102,7 @@ impl Rows {
             | Change::LingerOver { .. }
             | Change::Family { .. }
             | Change::ParentOver { .. }
+            | Change::Unique { .. }
             | Change::Started { .. }
             | Change::ForgetStarts { .. }
             | Change::Pause { .. } => self.apply_order(change),
@@ -126,6 +127,7 @@ impl Rows {
                 self.execute("DELETE FROM key_parts WHERE segment = ?1", [segment])?;
                 self.execute("DELETE FROM key_segments WHERE number = ?1", [segment])
             }
+            Change::Schedule(row) => self.execute(super::schedule_states::REPLACE, row.params()),
             Change::Probe { at } => self.execute("UPDATE process SET probe = ?1", [at.as_millis()]),
         }
     }
@@ -270,6 +272,7 @@ impl Rows {
         self.execute("DELETE FROM attempts WHERE task = ?1", [number])?;
         self.execute("DELETE FROM results WHERE task = ?1", [number])?;
         self.execute("DELETE FROM families WHERE child = ?1", [number])?;
+        self.execute("DELETE FROM uniques WHERE task = ?1", [number])?;
         self.execute("DELETE FROM steps WHERE task = ?1", [number])?;
         self.execute("DELETE FROM appended WHERE submission = ?1 AND task = ?2", [sql(submission.as_u64()), number])
     }

@@ -100,11 +100,32 @@ impl Writer {
         kinds: &HashSet<KindNumber>,
         taken: &mut Vec<Taken>,
     ) -> Result<()> {
-        while taken.len() < claim.limit {
+        for _ in taken.len()..claim.limit {
+            let Some(kind) = self.take_best(round, claim, kinds, taken)? else { break };
+            let batch = claim.rules.batch(&self.kinds.name(kind));
+            let mates = HashSet::from([kind]);
+            for _ in 1..batch {
+                if self.take_best(round, claim, &mates, taken)?.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Claims the best task that is due; answers its kind, or that there is none.
+    fn take_best(
+        &mut self,
+        round: &mut Round,
+        claim: &Claim,
+        kinds: &HashSet<KindNumber>,
+        taken: &mut Vec<Taken>,
+    ) -> Result<Option<KindNumber>> {
+        loop {
             let limiter = &self.limiter;
             let is_open = |kind| limiter.opens_at(kind, round.now).is_some_and(|time| time <= round.now);
             match self.schedule.best_due(kinds, is_open, round.now) {
-                None => break,
+                None => return Ok(None),
                 Some(Best::Unread(stream, after, limit)) => {
                     let rows = self.rows.ready_after(&stream, after, limit)?;
                     let more = rows.len() == limit;
@@ -113,12 +134,13 @@ impl Writer {
                 Some(Best::Task(ready)) => {
                     if !self.put_aside(round, &ready)? && self.comes_first(round, &ready)? {
                         let worker = self.worker(round, &claim.worker)?;
+                        let kind = ready.kind;
                         taken.push(self.start(round, ready, worker, claim)?);
+                        return Ok(Some(kind));
                     }
                 }
             }
         }
-        Ok(())
     }
 
     /// Begins an attempt of a task that waits.
@@ -244,7 +266,7 @@ impl Writer {
 
     /// Gives up the place that an attempt had in lane and limits.
     pub(super) fn leave_place(&mut self, round: &mut Round, after: &Ready) -> Result<()> {
-        if let Some(freed) = self.limiter.note_ended(after) {
+        if let Some(freed) = self.limiter.note_ended(after, round.now) {
             self.schedule.add_ready(freed);
         }
         let Some(lane) = after.lane().cloned() else { return Ok(()) };

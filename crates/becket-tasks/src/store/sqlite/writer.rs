@@ -295,6 +295,10 @@ impl Writer {
                 let answer = found.map(|found| found.into_iter().map(|(submission, _)| submission).collect());
                 settle(round, reply, answer)
             }
+            Command::Schedule(name, step, reply) => {
+                let answer = self.step_schedule(round, name, step);
+                settle(round, reply, answer)
+            }
             Command::Probe(reply) => {
                 let at = round.now;
                 let answer = self.apply(round, &Change::Probe { at });
@@ -343,8 +347,8 @@ impl Writer {
                 for answer in round.urgent {
                     answer(None);
                 }
-                self.answer(round.answers);
                 self.answer_parked();
+                self.answer(round.answers);
                 for transition in round.transitions {
                     self.events.announce(transition);
                 }
@@ -500,6 +504,7 @@ fn refuse(command: Command, error: &Error) {
         Command::Prune(_, _, reply) => send(reply, error),
         Command::Find(_, reply) => send(reply, error),
         Command::Probe(reply) | Command::SetPaused(_, _, reply) | Command::Close(reply) => send(reply, error),
+        Command::Schedule(_, _, reply) => send(reply, error),
         Command::Tick => {}
     }
 }

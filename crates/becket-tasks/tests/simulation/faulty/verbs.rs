@@ -8,12 +8,13 @@ use becket_tasks::order::Scope;
 use becket_tasks::query::{
     Counts, Family, Listed, Page, Payload, Pruned, Retention, SubmissionFilter, SubmissionInfo, TaskFilter,
 };
+use becket_tasks::schedule::ScheduleState;
 use becket_tasks::store::{Claim, Description};
 use becket_tasks::submission::Inserted;
 use becket_tasks::task::{Finish, Finished, Lease};
 use becket_tasks::{
     Claimed, Clock, Events, NewTask, Result, Saved, Step, Store, Submission, SubmissionId, Task, TaskDetail, TaskId,
-    WorkerId,
+    Timestamp, WorkerId,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -191,6 +192,23 @@ impl Store for Faulty {
 
     fn paused(&self) -> BoxFuture<'_, Result<Vec<Scope>>> {
         self.look(|store| Box::pin(async move { store.paused().await }))
+    }
+
+    fn schedule_states(&self) -> BoxFuture<'_, Result<Vec<ScheduleState>>> {
+        self.look(|store| Box::pin(async move { store.schedule_states().await }))
+    }
+
+    fn advance_schedule(
+        &self,
+        name: Arc<str>,
+        settled_until: Timestamp,
+        fired: Option<Timestamp>,
+    ) -> BoxFuture<'_, Result<()>> {
+        self.look(move |store| Box::pin(async move { store.advance_schedule(name, settled_until, fired).await }))
+    }
+
+    fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {
+        self.look(move |store| Box::pin(async move { store.pause_schedule(name, paused).await }))
     }
 
     fn payload(&self, submission: SubmissionId) -> BoxFuture<'_, Result<Option<Payload>>> {

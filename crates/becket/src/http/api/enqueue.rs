@@ -1,12 +1,12 @@
-//! Enqueueing a task by hand.
+//! Enqueueing a task by hand. What can be said of a task here can be said of each task of a [graph](super::graphs).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use becket_tasks::{Due, NewTask, Submission, TaskDetail, Timestamp};
-use bytes::Bytes;
+use becket_tasks::order::NAME_BYTES_MAX;
+use becket_tasks::{Due, EnqueueError, EnqueueOptions, TaskDetail, TaskId, Timestamp, Unique};
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode, Uri};
 use serde::{Deserialize, Deserializer, de};
@@ -18,9 +18,8 @@ use super::tasks::gone;
 use super::views::TaskDetailView;
 use super::{Api, Shared, detail};
 use crate::http::problem::Problem;
+use crate::notify;
 
-/// The source of what is enqueued by hand.
-const SOURCE: &str = "api";
 /// The longest key, in bytes; as long as a sender's id may be.
 const KEY_BYTES_MAX: usize = 256;
 /// As many as a route's `retries` allow.
@@ -53,13 +52,35 @@ pub(super) struct Enqueue {
     /// A second task with the same key is not accepted; the first one is answered. 1 to 256 visible ASCII characters.
     #[schema(example = "nightly-2026-11-22")]
     key: Option<String>,
+    /// The ids of tasks that must have ended before it runs; in a graph, their names. At most 1000.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["0NGK5H8Q0G000"]))]
+    after: Vec<String>,
+    /// Whether it runs also after tasks that failed or were cancelled. Otherwise it is cancelled with the first that
+    /// does.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    survive_parents: bool,
+    /// A URL that is told when the task has ended, whichever way; it is never shown again. Default: the handler's.
+    #[schema(example = "https://example.org/done")]
+    notify: Option<String>,
+    /// Of the tasks of the kind with this text, one is enough: while the latest has not ended, or has completed less than
+    /// `fresh_for` ago, it is answered and nothing is enqueued. 1 to 256 bytes.
+    #[schema(example = "octo/repo")]
+    unique: Option<String>,
+    /// How long a result is as good as new, with a unit; only together with `unique`. Default: not at all, so that only
+    /// tasks that have not ended count.
+    #[serde(default, deserialize_with = "duration")]
+    #[schema(value_type = Option<String>, example = "10m")]
+    fresh_for: Option<Duration>,
 }
 
 /// Accepts a task; answers once it is durable.
 #[utoipa::path(post, path = "/api/v1/tasks", tag = "tasks", operation_id = "enqueue_task", request_body = Enqueue,
     responses(
         (status = 202, description = "The task; `Location` leads to it.", body = TaskDetailView),
-        (status = 200, description = "The task that was accepted with this key before.", body = TaskDetailView),
+        (status = 200, description = "The task that was accepted with this key before, or that stands for this one.",
+            body = TaskDetailView),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn enqueue(
@@ -77,39 +98,80 @@ pub(super) async fn enqueue(
 }
 
 async fn accept(api: &Api, enqueue: Enqueue) -> Result<(StatusCode, TaskDetail), Problem> {
-    let planned =
-        api.client().new_task(&enqueue.kind).ok_or_else(|| unknown_kind(&enqueue.kind, &api.context.kinds))?;
-    let inserted = api.client().submit(enqueue.into_submission(planned)?).await?;
-    let pruned = || Problem::conflict("a task with this key was accepted before, and is not kept any more");
-    let task = *inserted.tasks.first().ok_or_else(pruned)?;
+    let parsed = enqueue.after.iter().map(|id| id.parse::<TaskId>().map_err(|_| not_an_id(id)));
+    let after = parsed.collect::<Result<Vec<TaskId>, Problem>>()?;
+    let options = EnqueueOptions { after, ..enqueue.options(api)? };
+    let client = api.client();
+    let submission = client.plan(&enqueue.kind, enqueue.args(), options).map_err(|error| problem_of(api, error))?;
+    let inserted = client.submit(submission).await.map_err(|error| problem_of(api, error.into()))?;
+    let task = client.asked_for(&inserted).await.map_err(|error| problem_of(api, error))?;
     let detail = api.store().task(task).await?.ok_or_else(gone)?;
-    Ok((if inserted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED }, detail))
+    let was_there = inserted.duplicate || inserted.reused.contains(&task);
+    Ok((if was_there { StatusCode::OK } else { StatusCode::ACCEPTED }, detail))
+}
+
+/// Why tasks were not accepted.
+pub(super) fn problem_of(api: &Api, error: EnqueueError) -> Problem {
+    match error {
+        EnqueueError::UnknownKind(kind) => unknown_kind(&kind, &api.context.kinds),
+        EnqueueError::Gone(_) => {
+            Problem::conflict("a task with this key was accepted before, and is not kept any more")
+        }
+        EnqueueError::Store(becket_tasks::Error::Invalid(detail)) => Problem::unprocessable(format!("after: {detail}")),
+        EnqueueError::Store(error) => error.into(),
+        error => Problem::unprocessable(error.to_string()),
+    }
+}
+
+fn not_an_id(text: &str) -> Problem {
+    let shown: String = text.chars().take(100).collect();
+    Problem::unprocessable(format!("after: `{shown}` is not a task's id"))
 }
 
 fn unknown_kind(kind: &str, kinds: &[Arc<str>]) -> Problem {
+    let kinds: Vec<&str> = kinds.iter().map(|kind| &**kind).filter(|kind| !notify::is_reserved(kind)).collect();
     let known = if kinds.is_empty() { "there are none".to_owned() } else { format!("there are {}", kinds.join(", ")) };
     let shown: String = kind.chars().take(100).collect();
     Problem::unprocessable(format!("kind: no handler is registered for `{shown}`; {known}"))
 }
 
 impl Enqueue {
-    fn into_submission(self, planned: NewTask) -> Result<Submission, Problem> {
+    pub(super) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    pub(super) fn args(&self) -> &RawValue {
+        self.args.as_deref().unwrap_or(RawValue::NULL)
+    }
+
+    /// What it waits for, as it was written.
+    pub(super) fn after(&self) -> &[String] {
+        &self.after
+    }
+
+    /// What was asked for, if it can be had, but for what it waits for.
+    pub(super) fn options(&self, api: &Api) -> Result<EnqueueOptions, Problem> {
+        if notify::is_reserved(&self.kind) {
+            return Err(unknown_kind(&self.kind, &api.context.kinds));
+        }
         self.check()?;
-        let task = NewTask {
-            priority: self.priority.unwrap_or(planned.priority),
-            max_attempts: self.max_attempts.unwrap_or(planned.max_attempts),
+        if let Some(url) = &self.notify {
+            let Some(notifier) = &api.context.notifier else {
+                return Err(Problem::unprocessable(
+                    "notify: this server has no secret to sign with; set notify.secret",
+                ));
+            };
+            notifier.target(url).map_err(|error| Problem::unprocessable(format!("notify: {error}")))?;
+        }
+        Ok(EnqueueOptions {
+            priority: self.priority,
             due: self.due(),
-            ..planned
-        };
-        let args = self.args.unwrap_or_else(|| RawValue::NULL.to_owned());
-        Ok(Submission {
-            source: SOURCE.into(),
-            event: Arc::clone(&task.kind),
-            action: None,
-            key: self.key.map(Into::into),
-            meta: Bytes::new(),
-            payload: Bytes::copy_from_slice(args.get().as_bytes()),
-            tasks: vec![task],
+            max_attempts: self.max_attempts,
+            key: self.key.as_deref().map(Into::into),
+            survives_parents: self.survive_parents,
+            notify: self.notify.as_deref().map(Into::into),
+            unique: self.unique(),
+            ..EnqueueOptions::default()
         })
     }
 
@@ -122,12 +184,22 @@ impl Enqueue {
                 "max_attempts: not a whole number from 1 to {MAX_ATTEMPTS_MAX}"
             )));
         }
+        if self.unique.as_ref().is_some_and(|unique| !(1..=NAME_BYTES_MAX).contains(&unique.len())) {
+            return Err(Problem::unprocessable(format!("unique: not 1 to {NAME_BYTES_MAX} bytes")));
+        }
+        if self.fresh_for.is_some() && self.unique.is_none() {
+            return Err(Problem::unprocessable("fresh_for: says how long the result of a `unique` task is fresh"));
+        }
         let is_key =
             |key: &String| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         if self.key.as_ref().is_some_and(|key| !is_key(key)) {
             return Err(Problem::unprocessable("key: not 1 to 256 visible ASCII characters"));
         }
         Ok(())
+    }
+
+    fn unique(&self) -> Option<Unique> {
+        Some(Unique { key: self.unique.as_deref()?.into(), fresh: self.fresh_for.unwrap_or_default() })
     }
 
     fn due(&self) -> Due {

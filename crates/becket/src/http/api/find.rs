@@ -4,6 +4,7 @@ use becket_tasks::query::{Page, SubmissionFilter, SubmissionInfo};
 use becket_tasks::{Store, SubmissionId, TaskDetail, TaskId};
 
 use crate::http::problem::Problem;
+use crate::notify;
 
 /// How many deliveries of one id are looked at: as many as there are sources with that id.
 const CANDIDATES_MAX: usize = 16;
@@ -40,10 +41,28 @@ pub(super) async fn task(store: &dyn Store, id: &str) -> Result<TaskDetail, Prob
         [] => Err(unknown()),
         [only] => store.task(only).await?.ok_or_else(unknown),
         _ => {
+            if let Some(meant) = only_of_the_application(store, &tasks).await? {
+                return Ok(meant);
+            }
             let detail = "the delivery with this id has several tasks; use a task's own id";
             Err(Problem::conflict(detail).candidates(tasks.iter().map(TaskId::to_string).collect()))
         }
     }
+}
+
+/// The only one of a few tasks that is not the framework's own: that which tells of an end is not what anybody means.
+async fn only_of_the_application(store: &dyn Store, tasks: &[TaskId]) -> Result<Option<TaskDetail>, Problem> {
+    let mut only = None;
+    for task in tasks.iter().take(CANDIDATES_MAX) {
+        let Some(found) = store.task(*task).await? else { continue };
+        if notify::is_reserved(&found.task.kind) {
+            continue;
+        }
+        if only.replace(found).is_some() {
+            return Ok(None);
+        }
+    }
+    Ok(only.filter(|_| tasks.len() <= CANDIDATES_MAX))
 }
 
 async fn with_senders_id(store: &dyn Store, id: &str) -> Result<Vec<SubmissionInfo>, Problem> {

@@ -25,6 +25,7 @@ use super::page::{Cursor, Limit, Listing, page};
 use super::params::Params;
 use super::{Api, Shared, find, views};
 use crate::http::problem::Problem;
+use crate::notify;
 
 /// The longest list, since each item carries its payload.
 const LIMIT_MAX: usize = 100;
@@ -137,7 +138,8 @@ pub(super) async fn list(
 /// Reads a delivery's tasks, and its payload where there is `room` for so many bytes.
 async fn status_of(api: &Api, delivery: SubmissionInfo, room: &mut usize) -> Result<WebhookStatus, Problem> {
     let tasks = try_join_all(delivery.tasks.iter().map(|task| api.store().task(*task))).await?;
-    let tasks = latest_of_each_kind(tasks.into_iter().flatten());
+    let own = |detail: &TaskDetail| !notify::is_reserved(&detail.task.kind);
+    let tasks = latest_of_each_kind(tasks.into_iter().flatten().filter(own));
     let bytes = usize::try_from(delivery.payload_bytes).unwrap_or(usize::MAX);
     let payload = match room.checked_sub(bytes) {
         Some(left) => {
@@ -189,7 +191,7 @@ fn status(states: &[TaskState]) -> Status {
         Status::Processing
     } else if states.contains(&TaskState::Retrying) {
         Status::Retrying
-    } else if states.contains(&TaskState::Queued) {
+    } else if states.contains(&TaskState::Queued) || states.contains(&TaskState::Waiting) {
         Status::Queued
     } else if states.contains(&TaskState::Failed) || states.contains(&TaskState::Cancelled) {
         Status::Failed
@@ -229,11 +231,12 @@ mod tests {
 
     #[test]
     fn least_finished_task_decides_the_status() {
-        use TaskState::{Cancelled, Completed, Failed, Queued, Retrying, Running};
+        use TaskState::{Cancelled, Completed, Failed, Queued, Retrying, Running, Waiting};
         for (states, expected) in [
             (&[][..], Status::Completed),
             (&[Completed][..], Status::Completed),
             (&[Completed, Queued], Status::Queued),
+            (&[Waiting, Failed], Status::Queued),
             (&[Queued, Retrying], Status::Retrying),
             (&[Failed, Running, Queued], Status::Processing),
             (&[Completed, Failed], Status::Failed),

@@ -16,7 +16,7 @@ use super::detail::{ProgressView, StepView};
 /// A task.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Task)]
-pub(super) struct TaskView {
+pub(crate) struct TaskView {
     /// Its id.
     #[schema(value_type = String, example = "0NGK5H8Q0G000")]
     pub(super) id: TaskId,
@@ -26,10 +26,10 @@ pub(super) struct TaskView {
     /// `waiting`, `queued`, `running`, `retrying`, `completed`, `failed` or `cancelled`.
     #[schema(value_type = String, example = "completed")]
     pub(super) state: State,
-    /// The source of its delivery; `api` for tasks that were enqueued by hand.
+    /// The source of its delivery; `api` for tasks that were enqueued by hand, `schedule` for those of schedules.
     #[schema(value_type = String, example = "github")]
     pub(super) source: Arc<str>,
-    /// The event of its delivery; its kind for tasks that were enqueued by hand.
+    /// The event of its delivery; its kind for tasks that were enqueued by hand, the schedule's name for those of schedules.
     #[schema(value_type = String, example = "issues")]
     pub(super) event: Arc<str>,
     /// The action of its delivery.
@@ -82,6 +82,14 @@ impl From<Task> for TaskView {
     }
 }
 
+impl TaskView {
+    /// A task with its result, and its attempts beside it.
+    pub(crate) fn with_result(detail: TaskDetail) -> (Self, Vec<Attempt>) {
+        let result = detail.result.as_deref().map(json_or_base64);
+        (Self { result, ..detail.task.into() }, detail.attempts)
+    }
+}
+
 /// A task with its attempts, its result, its steps and its progress.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TaskDetail)]
@@ -99,9 +107,8 @@ pub(super) struct TaskDetailView {
 /// Without its steps and its progress, which [`detail`](super::detail) adds.
 impl From<TaskDetail> for TaskDetailView {
     fn from(detail: TaskDetail) -> Self {
-        let result = detail.result.as_deref().map(json_or_base64);
-        let task = TaskView { result, ..detail.task.into() };
-        let attempts = detail.attempts.into_iter().map(AttemptView::from).collect();
+        let (task, attempts) = TaskView::with_result(detail);
+        let attempts = attempts.into_iter().map(AttemptView::from).collect();
         Self { task, attempts, steps: Vec::new(), progress: None }
     }
 }
@@ -153,7 +160,7 @@ pub(super) struct DeliveryView {
     /// The sender's id of it.
     #[schema(value_type = Option<String>, example = "72d3162e-cc78-11e3-81ab-4c9367dc0958")]
     pub(super) delivery_id: Option<Arc<str>>,
-    /// Who sent it; `api` for what was enqueued by hand.
+    /// Who sent it; `api` for what was enqueued by hand, `schedule` for what schedules fired.
     #[schema(value_type = String, example = "github")]
     pub(super) source: Arc<str>,
     /// What it says.

@@ -30,6 +30,8 @@ impl Rows {
                 "INSERT OR IGNORE INTO families VALUES (?1, ?2, ?3)",
                 params![sql(child.as_u64()), sql(parent.as_u64()), is_over],
             ),
+            Change::Unique { kind, key, task } => self
+                .execute("INSERT OR REPLACE INTO uniques VALUES (?1, ?2, ?3)", params![kind, key, sql(task.as_u64())]),
             Change::ParentOver { child, parent } => {
                 let (child, parent) = (sql(child.as_u64()), sql(parent.as_u64()));
                 self.execute("UPDATE families SET is_over = 1 WHERE child = ?1 AND parent = ?2", [child, parent])?;
@@ -83,11 +85,25 @@ impl Rows {
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
+    /// The one of a lane that is open, held back by its limit's key only, or runs.
+    pub(in super::super) fn first_of_lane(&self, lane: &str) -> Result<Option<Ready>> {
+        self.one_in_lane("hold IN (0, 2)", params![lane])
+    }
+
+    /// The first of a lane that is not passed: all but those adrift that are not ready.
+    pub(in super::super) fn first_ready_of_lane(&self, lane: &str, now: Timestamp) -> Result<Option<Ready>> {
+        self.one_in_lane("NOT (hold = 3 AND (state = 6 OR run_at > ?2))", params![lane, now.as_millis()])
+    }
+
+    fn one_in_lane(&self, condition: &str, params: impl rusqlite::Params) -> Result<Option<Ready>> {
+        let query = format!("SELECT {READY} {IN_LANE} AND {condition} ORDER BY id LIMIT 1");
+        let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
+        query.query_row(params, ready_of).optional().map_err(failed)
+    }
+
     /// The first task that its lane holds back.
     pub(in super::super) fn next_in_lane(&self, lane: &str) -> Result<Option<Ready>> {
-        let query = format!("SELECT {READY} {IN_LANE} AND hold = 1 ORDER BY id LIMIT 1");
-        let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
-        query.query_row([lane], ready_of).optional().map_err(failed)
+        self.one_in_lane("hold = 1", params![lane])
     }
 
     /// How many tasks are adrift in each lane that has some.
@@ -188,6 +204,13 @@ impl Rows {
         );
         let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
         query.exists([sql(parent.as_u64())]).map_err(failed)
+    }
+
+    /// The latest task of a kind with a key that is to be unique.
+    pub(in super::super) fn unique(&self, kind: KindNumber, key: &str) -> Result<Option<TaskId>> {
+        let mut query =
+            self.connection.prepare_cached("SELECT task FROM uniques WHERE kind = ?1 AND key = ?2").map_err(failed)?;
+        query.query_row(params![kind, key], |row| row.get(0).map(task_id)).optional().map_err(failed)
     }
 
     /// Whether there is a task, whatever its state.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::change::Hold;
 use super::super::open;
 use super::*;
+use crate::schedule::ScheduleState;
 use crate::task::Outcome;
 
 const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -116,6 +117,8 @@ fn changes() -> Vec<Change> {
         Change::Family { child: id(31), parent: id(12), is_over: false },
         Change::Family { child: id(31), parent: id(11), is_over: false },
         Change::ParentOver { child: id(31), parent: id(11) },
+        Change::Unique { kind: 1, key: "key".into(), task: id(11) },
+        Change::Unique { kind: 1, key: "key".into(), task: id(31) },
         Change::Started { kind: 1, limit_key: Some("key".into()), at: AT, kept: 1 },
         Change::Started { kind: 1, limit_key: Some("key".into()), at, kept: 1 },
         Change::Started { kind: 1, limit_key: None, at: AT.before(Duration::from_secs(9)), kept: 1 },
@@ -123,6 +126,8 @@ fn changes() -> Vec<Change> {
         Change::Pause { scope: "kind".into(), name: "work".into(), is_paused: true },
         Change::Pause { scope: "source".into(), name: "github".into(), is_paused: true },
         Change::Pause { scope: "source".into(), name: "github".into(), is_paused: false },
+        Change::Schedule(ScheduleState::new("nightly".into()).into()),
+        Change::Schedule(ScheduleState { paused: true, ..ScheduleState::new("nightly".into()) }.into()),
         Change::Probe { at },
     ]
 }
@@ -165,6 +170,7 @@ const fn name(change: &Change) -> &'static str {
         Change::Linger { .. } => "linger",
         Change::LingerOver { .. } => "linger over",
         Change::Family { .. } => "family",
+        Change::Unique { .. } => "unique",
         Change::ParentOver { .. } => "parent over",
         Change::Started { .. } => "started",
         Change::ForgetStarts { .. } => "forget starts",
@@ -188,6 +194,7 @@ const fn name(change: &Change) -> &'static str {
         Change::Erase { .. } => "erase",
         Change::Keys(_) => "keys",
         Change::ForgetKeys { .. } => "forget keys",
+        Change::Schedule(_) => "schedule",
         Change::Probe { .. } => "probe",
     }
 }
@@ -196,7 +203,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 30, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 32, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

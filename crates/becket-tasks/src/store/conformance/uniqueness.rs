@@ -1,0 +1,95 @@
+//! Unique tasks: of one kind with one key, one is enough.
+
+use std::time::Duration;
+
+use super::factory::Factory;
+use super::world::{HOUR, SEC, World, completed_with, give_up, keyed, submission, task, task_started_by};
+use crate::state::State;
+use crate::submission::{NewTask, Parent, Unique};
+
+fn unique(key: &str) -> NewTask {
+    NewTask { unique: Some(Unique { key: key.into(), fresh: 10 * SEC }), ..task("work") }
+}
+
+/// Nothing of the second is kept.
+pub async fn task_under_way_stands_for_another_with_its_key(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let first = world.submit(submission(vec![unique("k")])).await;
+    assert!(!first.duplicate && first.reused.is_empty());
+    for state in [State::Queued, State::Running] {
+        assert_eq!(world.state(first.tasks[0]).await, state);
+        let again = world.submit(submission(vec![unique("k")])).await;
+        assert_eq!((again.submission, &again.tasks, again.duplicate), (first.submission, &first.tasks, true));
+        assert_eq!(again.reused, first.tasks);
+        world.claim_all("w").await;
+    }
+    let start = NewTask { start: task_started_by("w").start, ..unique("k") };
+    assert!(world.submit(submission(vec![start])).await.started.is_empty());
+    assert_eq!(world.counts().await.unwrap().unfinished(), 1);
+}
+
+/// By kind and key.
+pub async fn other_keys_and_kinds_are_their_own(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let other_kind = NewTask { kind: "else".into(), ..unique("k") };
+    let mixed = world.submit(submission(vec![unique("k"), unique("k"), unique("l"), other_kind, task("work")])).await;
+    assert_eq!(mixed.tasks[0], mixed.tasks[1]);
+    assert_eq!((mixed.reused.as_slice(), mixed.duplicate), (&mixed.tasks[..1], false));
+    assert_eq!(world.counts().await.unwrap().unfinished(), 4);
+    assert_eq!(
+        world.info(mixed.submission).await.tasks,
+        [mixed.tasks[0], mixed.tasks[2], mixed.tasks[3], mixed.tasks[4]]
+    );
+}
+
+/// That is how results are cached.
+pub async fn result_stands_for_another_while_it_is_fresh(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let first = world.submit(submission(vec![unique("k")])).await.tasks[0];
+    let claimed = world.claim_one("w", first).await;
+    world.end(&claimed, completed_with("7", HOUR)).await;
+    world.clock.advance(10 * SEC - Duration::from_millis(1));
+    let again = world.submit(submission(vec![unique("k")])).await;
+    assert_eq!(again.tasks, [first]);
+    assert_eq!(world.detail(first).await.result.as_deref(), Some(&b"7"[..]));
+    world.clock.advance(Duration::from_millis(1));
+    let new = world.submit(submission(vec![unique("k")])).await;
+    assert!(!new.duplicate && new.tasks != [first]);
+    assert_eq!(world.submit(submission(vec![unique("k")])).await.tasks, new.tasks);
+}
+
+/// Nor does one that is gone.
+pub async fn task_that_ended_badly_stands_for_nothing(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let mut latest = world.submit(submission(vec![unique("k")])).await.tasks[0];
+    for is_cancelled in [false, true] {
+        let claimed = world.claim_one("w", latest).await;
+        if is_cancelled {
+            world.cancel(vec![latest], "no more".into()).await.unwrap();
+        } else {
+            world.end(&claimed, give_up()).await;
+        }
+        let next = world.submit(submission(vec![unique("k")])).await;
+        assert!(!next.duplicate);
+        latest = next.tasks[0];
+    }
+    let claimed = world.claim_one("w", latest).await;
+    world.end(&claimed, completed_with("7", HOUR)).await;
+    world.purge(vec![latest]).await.unwrap();
+    assert!(!world.submit(submission(vec![unique("k")])).await.duplicate);
+}
+
+/// What the sender sent is kept, though it gives rise to nothing new; and others may wait for the one that is there.
+pub async fn delivery_is_kept_though_its_task_is_known(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let first = world.add(unique("k")).await;
+    let delivery = world.submit(keyed("d", vec![unique("k")])).await;
+    assert_eq!(
+        (delivery.duplicate, delivery.tasks.as_slice(), delivery.reused.as_slice()),
+        (false, &[first][..], &[first][..])
+    );
+    assert!(world.info(delivery.submission).await.tasks.is_empty());
+    let child = NewTask { after: vec![Parent::Submitted { submission: 0, task: 0 }], ..task("work") };
+    let both = world.insert(vec![submission(vec![unique("k")]), submission(vec![child])]).await.unwrap();
+    assert_eq!(world.store.family(both[1].tasks[0]).await.unwrap().unwrap().parents, [first]);
+}

@@ -1,0 +1,8 @@
+-- The latest task of each kind and key that is to be unique.
+CREATE TABLE uniques (
+    kind INTEGER NOT NULL,
+    key  TEXT NOT NULL,
+    task INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX uniques_task ON uniques (task);

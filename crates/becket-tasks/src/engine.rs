@@ -106,16 +106,24 @@ impl Engine {
     /// # Errors
     /// [`Error::Invalid`] when the options make no sense, or a schedule wants a kind that has no handler; [`Error::Unavailable`] when the system gives no thread.
     pub async fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> Result<Self> {
-        for (name, duration) in [("lease", options.lease), ("maintenance", options.maintenance)] {
-            if duration.is_zero() {
-                return Err(Error::Invalid(format!("`{name}` must be longer than zero")));
-            }
-        }
-        if options.concurrency_max.is_some_and(|max| options.concurrency == 0 || max < options.concurrency) {
-            let rule = "`concurrency` must be at least 1, and `concurrency_max` no less than that";
-            return Err(Error::Invalid(rule.to_owned()));
-        }
+        check(&options)?;
         worker::start(store, registry, options).map(Self)
+    }
+
+    /// As [`start`](Self::start), but leases are renewed on the caller's runtime instead of a thread of their own. For
+    /// simulations, whose time is paused: a handler that blocks the runtime loses its lease here.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the options make no sense.
+    #[cfg(any(test, feature = "conformance"))]
+    #[doc(hidden)]
+    pub async fn start_in_virtual_time(
+        store: Arc<dyn Store>,
+        registry: Registry,
+        options: EngineOptions,
+    ) -> Result<Self> {
+        check(&options)?;
+        worker::start_in_virtual_time(store, registry, options).map(Self)
     }
 
     /// A client of the engine's store that knows its kinds.
@@ -196,6 +204,20 @@ impl Engine {
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         worker::shutdown::shut_down(&self.0, grace).await
     }
+}
+
+/// Whether the options make sense.
+fn check(options: &EngineOptions) -> Result<()> {
+    for (name, duration) in [("lease", options.lease), ("maintenance", options.maintenance)] {
+        if duration.is_zero() {
+            return Err(Error::Invalid(format!("`{name}` must be longer than zero")));
+        }
+    }
+    if options.concurrency_max.is_some_and(|max| options.concurrency == 0 || max < options.concurrency) {
+        let rule = "`concurrency` must be at least 1, and `concurrency_max` no less than that";
+        return Err(Error::Invalid(rule.to_owned()));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Engine {

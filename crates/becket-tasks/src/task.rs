@@ -193,7 +193,7 @@ impl fmt::Debug for Claimed {
 }
 
 /// A worker's right to one attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lease {
     /// The task.
     pub task: TaskId,

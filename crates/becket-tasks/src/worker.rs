@@ -95,6 +95,30 @@ pub(crate) struct Worker {
 /// [`Error::Invalid`](crate::Error::Invalid) when a schedule wants a kind that has no handler,
 /// [`Error::Unavailable`](crate::Error::Unavailable) when the system gives no thread for the renewal of leases.
 pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOptions) -> Result<Arc<Worker>> {
+    let (worker, to_finish) = build(store, registry, options)?;
+    let (store, leases) = (Arc::clone(&worker.store), Arc::clone(&worker.leases));
+    lease::start_renewal(store, leases, worker.options.lease, worker.renewal.clone())?;
+    Ok(spawn(worker, to_finish))
+}
+
+/// As [`start`], but leases are renewed on the caller's runtime and in its time.
+#[cfg(any(test, feature = "conformance"))]
+pub(crate) fn start_in_virtual_time(
+    store: Arc<dyn Store>,
+    registry: Registry,
+    options: EngineOptions,
+) -> Result<Arc<Worker>> {
+    let (worker, to_finish) = build(store, registry, options)?;
+    let (store, leases) = (Arc::clone(&worker.store), Arc::clone(&worker.leases));
+    tokio::spawn(lease::renew_until(store, leases, worker.options.lease, worker.renewal.clone()));
+    Ok(spawn(worker, to_finish))
+}
+
+fn build(
+    store: Arc<dyn Store>,
+    registry: Registry,
+    options: EngineOptions,
+) -> Result<(Arc<Worker>, mpsc::Receiver<Finish>)> {
     if let Some(schedule) = registry.schedules().find(|schedule| registry.policy(schedule.kind()).is_none()) {
         return Err(unknown_kind(schedule));
     }
@@ -129,7 +153,10 @@ pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOp
         registry,
         options,
     });
-    lease::start_renewal(Arc::clone(&worker.store), Arc::clone(&worker.leases), worker.options.lease, renewal)?;
+    Ok((worker, to_finish))
+}
+
+fn spawn(worker: Arc<Worker>, to_finish: mpsc::Receiver<Finish>) -> Arc<Worker> {
     worker.finisher.spawn(finish::finish(Arc::clone(&worker), to_finish));
     worker.finisher.close();
     worker.attempts.spawn(maintenance::maintain(Arc::clone(&worker)));
@@ -139,5 +166,5 @@ pub(crate) fn start(store: Arc<dyn Store>, registry: Registry, options: EngineOp
     }
     schedules::start(&worker);
     worker.attempts.spawn(dispatch::dispatch(Arc::clone(&worker)));
-    Ok(worker)
+    worker
 }

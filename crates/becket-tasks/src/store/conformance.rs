@@ -115,6 +115,7 @@ macro_rules! store_conformance {
                 children_are_cancelled_with_a_parent_that_ends_badly,
                 surviving_child_runs_after_parents_that_ended_badly,
                 parents_that_have_ended_already_are_not_waited_for,
+                child_of_a_parent_that_ended_badly_never_begins,
                 parents_that_cannot_be_waited_for_are_refused,
                 child_of_a_duplicate_waits_for_the_first,
                 parent_that_is_run_again_changes_nothing_for_its_children,

@@ -5,7 +5,7 @@
 //! the attempt's end is committed. A renewal that is refused stops the attempt: the task was cancelled, or reclaimed
 //! after the store could not be reached for too long.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -24,9 +24,9 @@ const SLICE: usize = 1_000;
 /// Leases are renewed at least so often, so that a cancelled task is stopped soon.
 const INTERVAL_MAX: Duration = Duration::from_secs(2);
 
-/// The leases that this process holds.
+/// The leases that this process holds. In order, so that a simulation meets the same one each time.
 #[derive(Debug, Default)]
-pub(crate) struct Leases(Mutex<HashMap<Lease, Arc<Stop>>>);
+pub(crate) struct Leases(Mutex<BTreeMap<Lease, Arc<Stop>>>);
 
 /// A task that this process holds.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl Leases {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Lease, Arc<Stop>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Lease, Arc<Stop>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -140,17 +140,16 @@ pub(crate) fn start_renewal(
 ) -> Result<()> {
     let no_thread = |error| Error::Unavailable("no thread for the renewal of leases".to_owned(), Some(Box::new(error)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_thread)?;
-    let renewing = async move {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = renew_always(&*store, &leases, lease) => {}
-        }
-    };
     thread::Builder::new()
         .name("becket-leases".to_owned())
-        .spawn(move || runtime.block_on(renewing))
+        .spawn(move || runtime.block_on(renew_until(store, leases, lease, stop)))
         .map_err(no_thread)?;
     Ok(())
+}
+
+/// Renews `leases` until `stop` is cancelled.
+pub(crate) async fn renew_until(store: Arc<dyn Store>, leases: Arc<Leases>, lease: Duration, stop: CancellationToken) {
+    let _ = stop.run_until_cancelled(renew_always(&*store, &leases, lease)).await;
 }
 
 async fn renew_always(store: &dyn Store, leases: &Leases, lease: Duration) {

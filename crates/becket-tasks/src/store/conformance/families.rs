@@ -2,12 +2,14 @@
 
 use super::factory::Factory;
 use super::world::{
-    HOUR, SEC, START, World, completed, completed_with, give_up, keep, keyed, retry_after, submission, task,
+    HOUR, SEC, START, World, claim_by, completed, completed_with, give_up, keep, keyed, retry_after, soon, submission,
+    task, task_started_by,
 };
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::query::Family;
 use crate::state::State;
+use crate::store::Claim;
 use crate::submission::{Due, NewTask, Parent, Submission};
 use crate::task::{End, Finished};
 
@@ -145,6 +147,25 @@ pub async fn parents_that_have_ended_already_are_not_waited_for(factory: &dyn Fa
     let claimed = world.claim_all("w").await;
     assert_eq!(claimed.iter().map(|one| one.id).collect::<Vec<_>>(), [fine, survivor]);
     assert_eq!(world.store.family(fine).await.unwrap().unwrap().parents, [completed]);
+}
+
+/// Neither where the caller wants it to, nor for a claim that waits.
+pub async fn child_of_a_parent_that_ended_badly_never_begins(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let failed = world.task_in(State::Failed).await;
+    let doomed = NewTask { after: vec![Parent::Task(failed)], ..task_started_by("w") };
+    let waiting = world.store.claim(Claim { wait: HOUR, ..claim_by("w") });
+    let insert = async {
+        let inserted = world.submit(submission(vec![doomed, after(&[failed]), task("work")])).await;
+        assert!(inserted.started.is_empty());
+        inserted.tasks
+    };
+    let (claimed, tasks) = soon(async { tokio::join!(waiting, insert) }).await;
+    assert_eq!(claimed.unwrap().iter().map(|one| one.id).collect::<Vec<_>>(), tasks[2..]);
+    for id in &tasks[..2] {
+        let detail = world.detail(*id).await;
+        assert_eq!((detail.task.state(), detail.attempts.len()), (State::Cancelled, 0));
+    }
 }
 
 /// And nothing of the call is accepted.

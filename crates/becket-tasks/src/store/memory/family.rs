@@ -41,13 +41,11 @@ impl Rows {
         after.iter().filter_map(id_of).map(|id| (id, ended(&id))).collect()
     }
 
-    /// Cancels a new task that does not survive one of its parents, which had ended before.
-    pub(super) fn settle_ended_parents(&mut self, id: TaskId, now: Timestamp, log: &mut Log) {
-        let Some(row) = self.tasks.get(&id).filter(|row| !row.survives_parents) else { return };
+    /// Why a new task ends before it begins: it does not survive one of its parents, which had ended before.
+    pub(super) fn ended_parents_of(&self, id: TaskId) -> Option<&'static str> {
+        let row = self.tasks.get(&id).filter(|row| !row.survives_parents)?;
         let states = row.parents.keys().filter_map(|parent| self.tasks.get(parent)).map(|row| row.task.state());
-        if let Some(reason) = states.filter_map(parent_ended_badly).next() {
-            self.cancel(id, &reason.into(), now, log);
-        }
+        states.filter_map(parent_ended_badly).next()
     }
 
     /// Tells the children of a task that has ended, and theirs. One after the other: families may be deep.

@@ -235,11 +235,14 @@ impl Rows {
             let start = new.start.take();
             let Some(id) = self.add_task(submission, new, since, parents, now) else { break };
             inserted.tasks.push(id);
-            match start.filter(|_| self.may_start_at_once(id)) {
+            let reason = self.ended_parents_of(id);
+            match start.filter(|_| reason.is_none() && self.may_start_at_once(id)) {
                 Some(start) => inserted.started.extend(self.start(id, start, None, now, log)),
                 None => log.push(self.tasks[&id].transition(None, None)),
             }
-            self.settle_ended_parents(id, now, log);
+            if let Some(reason) = reason {
+                self.cancel(id, &reason.into(), now, log);
+            }
         }
         inserted
     }

@@ -168,7 +168,8 @@ impl Writer {
             hold: Hold::Open,
             ties: ties_of(&task),
         };
-        let runner = self.runner(round, &task, &ready)?;
+        // What is cancelled below must not begin first.
+        let runner = if parents.bad.is_none() { self.runner(round, &task, &ready)? } else { None };
         if runner.is_none() {
             ready.hold = self.hold_in_lane(&ready, round.now)?;
             if ready.hold == Hold::Open && ready.is_ready(round.now) && self.limiter.should_hold(&ready) {

@@ -10,6 +10,7 @@ mod order;
 mod prune;
 mod query;
 mod rows;
+mod starts;
 mod steps;
 
 use std::fmt;
@@ -109,8 +110,7 @@ impl MemoryStore {
     }
 
     /// Does to what is kept what a crash of the process does to a store that outlives it: attempts are lost, and whose turn
-    /// it was is forgotten. For tests that compare such a store with this one.
-    #[cfg(any(test, feature = "conformance"))]
+    /// it was is forgotten. For tests: of such a store, and of programs that must outlive a crash.
     pub fn crash(&self) {
         // A closed store has nothing to lose.
         let _ = self.change(1, Rows::crash);

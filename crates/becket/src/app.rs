@@ -4,6 +4,8 @@
 //! `plan` is that check, and has no effects. [`Running`] is a started server, [`Mounted`] the same without sockets.
 
 mod error;
+#[cfg(feature = "testing")]
+pub(crate) mod in_process;
 mod plan;
 mod replay;
 mod running;
@@ -48,7 +50,7 @@ use crate::route::IntoPatterns;
 ///     .await
 /// # }
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "an application does nothing until it is started"]
 pub struct App {
     config: Option<Config>,
@@ -62,7 +64,7 @@ pub struct App {
 }
 
 /// A handler and what it wants, as it was given.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Registration {
     patterns: Vec<String>,
     handler: Configured,

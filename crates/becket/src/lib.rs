@@ -8,6 +8,8 @@ pub mod handler;
 pub mod http;
 pub mod route;
 pub mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use app::{App, IntoStore, Mistake, Mounted, Running, StartError};
 pub use becket_tasks::{Backoff, Client, TaskContext, TaskError, TaskId};

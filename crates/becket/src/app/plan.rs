@@ -12,7 +12,7 @@ use super::store::StoreChoice;
 use super::{App, Mistake, Registration, sources, targets};
 use crate::config::{Config, Mode};
 use crate::extract::{States, TaskInput};
-use crate::handler::Configured;
+use crate::handler::{Configured, RunTask};
 use crate::http::ingest::Received;
 use crate::route::Pattern;
 use crate::route::routes::{Route, Routes};
@@ -40,6 +40,14 @@ pub(super) struct Named {
 /// # Errors
 /// Every mistake in it.
 pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
+    plan_around(app, &|run| run)
+}
+
+/// The same, with each handler replaced by what `around` makes of it.
+///
+/// # Errors
+/// Every mistake in the application.
+pub(super) fn plan_around(app: App, around: &dyn Fn(RunTask) -> RunTask) -> Result<Plan, Vec<Mistake>> {
     let App { config, listen, store, sources, handlers, tasks, states, mut mistakes } = app;
     let config = match config.map_or_else(|| Config::from_toml(""), Ok) {
         Ok(config) => config,
@@ -60,6 +68,9 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
         mistakes.push(Mistake::new("handlers wait for deliveries, and there is no source that could send any", mend));
     }
     let (Ok(store), true) = (store, mistakes.is_empty()) else { return Err(mistakes) };
+    for one in &mut named {
+        one.handler.run = around(Arc::clone(&one.handler.run));
+    }
     let listen = listen.unwrap_or(config.server.listen);
     let (registry, routes) = register(named, states, &config);
     Ok(Plan { listen, store, sources, registry, routes, config })

@@ -16,7 +16,7 @@
 //!     if task.attempt() == 1 {
 //!         return Err(TaskError::retry("the first time it always fails"));
 //!     }
-//!     task.step("comment", async || Ok("thank you")).await?;
+//!     task.step("comment", async || Ok("thank you".to_owned())).await?;
 //!     task.sleep(Duration::from_secs(24 * 3_600)).await?;
 //!     Ok(format!("looked at {}", issue["number"]))
 //! }

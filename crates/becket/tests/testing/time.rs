@@ -14,7 +14,7 @@ use crate::failure;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Fails `times` times, then tells its attempt.
+/// Fails twice, then tells its attempt.
 async fn fails_twice(task: TaskContext) -> Result<u32, TaskError> {
     if task.attempt() <= 2 { Err(TaskError::retry("not yet")) } else { Ok(task.attempt()) }
 }

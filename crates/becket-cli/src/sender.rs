@@ -1,27 +1,23 @@
 //! What a sender does: sign a body, post it, and read the answer.
 //!
-//! The headers are those that GitHub, and senders that follow Standard Webhooks, send:
-//! [Delivery headers](https://docs.github.com/en/webhooks/webhook-events-and-payloads#delivery-headers),
-//! [Standard Webhooks](https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
+//! Which headers there are, and how they are signed, is said in [`becket_webhooks::sender`].
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use becket_webhooks::signature::{self, StandardWebhooksSigner};
+use becket_webhooks::Kind;
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use crate::api::broken;
 use crate::cli::SourceKind;
 use crate::complaint::Complaint;
 
 /// Somebody who sends webhooks.
-pub(crate) enum Sender {
-    /// GitHub; without a secret it signs nothing.
-    Github(Option<SecretString>),
-    /// One that follows Standard Webhooks; without a secret it signs nothing.
-    StandardWebhooks(Option<StandardWebhooksSigner>),
+pub(crate) struct Sender {
+    kind: SourceKind,
+    signs: becket_webhooks::Sender,
 }
 
 /// An answer to a delivery.
@@ -33,21 +29,20 @@ pub(crate) struct Answer {
 }
 
 impl Sender {
-    /// A sender of this kind.
+    /// A sender of this kind; without a secret it signs nothing.
     ///
     /// # Errors
     /// The secret is not one of this kind.
     pub(crate) fn new(kind: SourceKind, secret: Option<SecretString>) -> Result<Self, Complaint> {
-        match kind {
-            SourceKind::Github => Ok(Self::Github(secret)),
-            SourceKind::StandardWebhooks => {
-                let signer = secret.as_ref().map(StandardWebhooksSigner::new).transpose();
-                signer.map(Self::StandardWebhooks).map_err(|error| {
-                    Complaint::new(format!("the secret cannot sign as Standard Webhooks: {error}"))
-                        .mend("give `whsec_` and the base64 of 24 to 64 bytes, or --source-kind github")
-                })
-            }
-        }
+        let as_source = match kind {
+            SourceKind::Github => Kind::Github,
+            SourceKind::StandardWebhooks => Kind::StandardWebhooks,
+        };
+        let signs = becket_webhooks::Sender::new(as_source, secret).map_err(|error| {
+            Complaint::new(format!("the secret cannot sign as Standard Webhooks: {error}"))
+                .mend("give `whsec_` and the base64 of 24 to 64 bytes, or --source-kind github")
+        })?;
+        Ok(Self { kind, signs })
     }
 
     /// The headers of a delivery, signed at `now`. `event` may carry an action; only the event itself is sent.
@@ -55,39 +50,15 @@ impl Sender {
     /// # Errors
     /// The event or the id cannot stand in a header.
     pub(crate) fn headers(&self, event: &str, id: &str, now: SystemTime, body: &[u8]) -> Result<HeaderMap, Complaint> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match self {
-            Self::Github(secret) => {
-                let event = event.split('.').next().unwrap_or(event);
-                headers.insert(USER_AGENT, HeaderValue::from_static("GitHub-Hookshot/becket"));
-                headers.insert("x-github-event", value("event", event)?);
-                headers.insert("x-github-delivery", value("delivery id", id)?);
-                headers.insert("x-github-hook-id", HeaderValue::from_static("1"));
-                headers.insert("x-github-hook-installation-target-id", HeaderValue::from_static("1"));
-                headers.insert("x-github-hook-installation-target-type", HeaderValue::from_static("repository"));
-                if let Some(secret) = secret {
-                    let signed = signature::github(secret.expose_secret().as_bytes(), body);
-                    headers.insert("x-hub-signature-256", value("signature", &signed)?);
-                }
-            }
-            Self::StandardWebhooks(signer) => {
-                let timestamp = unix_secs(now);
-                headers.insert("webhook-id", value("delivery id", id)?);
-                headers.insert("webhook-timestamp", HeaderValue::from(timestamp));
-                if let Some(signer) = signer {
-                    headers.insert("webhook-signature", value("signature", &signer.sign(id, timestamp, body))?);
-                }
-            }
-        }
-        Ok(headers)
+        let headers = self.signs.headers(event, id, unix_secs(now), body);
+        headers.map_err(|error| Complaint::new(error.to_string()).mend("use visible ASCII characters"))
     }
 
     /// An id that nobody else gives to a delivery.
     pub(crate) fn new_id(&self) -> String {
-        match self {
-            Self::Github(_) => uuid(fastrand::u128(..)),
-            Self::StandardWebhooks(_) => format!("msg_{:032x}", fastrand::u128(..)),
+        match self.kind {
+            SourceKind::Github => uuid(fastrand::u128(..)),
+            SourceKind::StandardWebhooks => format!("msg_{:032x}", fastrand::u128(..)),
         }
     }
 }
@@ -118,13 +89,6 @@ pub(crate) fn plain_body(event: &str, now: SystemTime) -> Bytes {
         "data": {"id": format!("{:016x}", fastrand::u64(..))},
     });
     body.to_string().into()
-}
-
-fn value(what: &str, text: &str) -> Result<HeaderValue, Complaint> {
-    HeaderValue::from_str(text).map_err(|_| {
-        Complaint::new(format!("the {what} `{}` cannot stand in a header", text.escape_debug()))
-            .mend("use visible ASCII characters")
-    })
 }
 
 fn unix_secs(time: SystemTime) -> i64 {
@@ -172,7 +136,7 @@ mod tests {
 
     #[test]
     fn ids_are_new_each_time_and_github_s_are_uuids() {
-        let sender = Sender::Github(None);
+        let sender = Sender::new(SourceKind::Github, None).unwrap();
         assert_ne!(sender.new_id(), sender.new_id());
         assert_eq!(uuid(0), "00000000-0000-4000-8000-000000000000");
         assert_eq!(uuid(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
@@ -180,7 +144,8 @@ mod tests {
 
     #[test]
     fn event_that_cannot_stand_in_a_header_is_refused() {
-        let error = Sender::Github(None).headers("a\nb", "id", UNIX_EPOCH, b"").unwrap_err();
+        let sender = Sender::new(SourceKind::Github, None).unwrap();
+        let error = sender.headers("a\nb", "id", UNIX_EPOCH, b"").unwrap_err();
         assert_eq!(error.to_string(), "the event `a\\nb` cannot stand in a header");
     }
 

@@ -8,6 +8,7 @@ mod header;
 mod kind;
 mod rejection;
 mod secret;
+pub mod sender;
 pub mod signature;
 mod source;
 
@@ -16,4 +17,5 @@ pub use explain::Explanation;
 pub use kind::{Kind, UnknownKind};
 pub use rejection::{Rejection, RejectionKind};
 pub use secret::{SecretError, Secrets};
+pub use sender::Sender;
 pub use source::Source;

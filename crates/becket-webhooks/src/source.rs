@@ -60,6 +60,19 @@ impl Source {
         Self { name, kind, secrets, scheme, body_limit, timestamp_tolerance: TIMESTAMP_TOLERANCE }
     }
 
+    /// The same source with other secrets.
+    ///
+    /// # Errors
+    /// As those of [`standard_webhooks`](Self::standard_webhooks), for a source of that kind.
+    pub fn with_secrets(self, secrets: Secrets) -> Result<Self, SecretError> {
+        let (count, kind) = (secrets.count(), self.kind);
+        let scheme: Arc<dyn Scheme> = match kind {
+            Kind::Github => Arc::new(github::Github::new(secrets)),
+            Kind::StandardWebhooks => Arc::new(standard_webhooks::StandardWebhooks::new(secrets)?),
+        };
+        Ok(Self { secrets: count, scheme, ..self })
+    }
+
     /// Sets the largest body that the server should read for this source, in bytes. Default: [`Kind::body_limit`].
     #[must_use]
     pub fn with_body_limit(mut self, bytes: usize) -> Self {

@@ -5,6 +5,8 @@
 
 mod cron;
 mod error;
+#[cfg(feature = "testing")]
+pub(crate) mod in_process;
 mod notify;
 mod order;
 mod plan;
@@ -54,7 +56,7 @@ use crate::route::IntoPatterns;
 ///     .await
 /// # }
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "an application does nothing until it is started"]
 pub struct App {
     config: Option<Config>,
@@ -70,7 +72,7 @@ pub struct App {
 }
 
 /// A handler and what it wants, as it was given.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Registration {
     patterns: Vec<String>,
     handler: Configured,

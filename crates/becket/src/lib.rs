@@ -9,6 +9,8 @@ pub mod http;
 pub mod notify;
 pub mod route;
 pub mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// The examples in the guides, built as tests of the documentation.
 #[cfg(doctest)]

@@ -11,6 +11,7 @@ mod prune;
 mod query;
 mod rows;
 mod schedules;
+mod starts;
 mod steps;
 
 use std::fmt;
@@ -111,8 +112,7 @@ impl MemoryStore {
     }
 
     /// Does to what is kept what a crash of the process does to a store that outlives it: attempts are lost, and whose turn
-    /// it was is forgotten. For tests that compare such a store with this one.
-    #[cfg(any(test, feature = "conformance"))]
+    /// it was is forgotten. For tests: of such a store, and of programs that must outlive a crash.
     pub fn crash(&self) {
         // A closed store has nothing to lose.
         let _ = self.change(1, Rows::crash);

@@ -13,7 +13,7 @@ use super::store::StoreChoice;
 use super::{App, Mistake, Registration, notify, schedules, sources, targets};
 use crate::config::{Config, Mode};
 use crate::extract::{States, TaskInput};
-use crate::handler::{Batch, Configured};
+use crate::handler::{Batch, Configured, RunTask};
 use crate::http::ingest::Received;
 use crate::http::kept;
 use crate::notify::{KIND, Notifier, is_reserved};
@@ -44,6 +44,14 @@ pub(super) struct Named {
 /// # Errors
 /// Every mistake in it.
 pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
+    plan_around(app, &|run| run)
+}
+
+/// The same, with each handler replaced by what `around` makes of it.
+///
+/// # Errors
+/// Every mistake in the application.
+pub(super) fn plan_around(app: App, around: &dyn Fn(RunTask) -> RunTask) -> Result<Plan, Vec<Mistake>> {
     let App { config, listen, store, sources, handlers, tasks, notify_secret, schedules, states, mut mistakes } = app;
     let config = match config.map_or_else(|| Config::from_toml(""), Ok) {
         Ok(config) => config,
@@ -69,6 +77,9 @@ pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
         mistakes.push(Mistake::new("handlers wait for deliveries, and there is no source that could send any", mend));
     }
     let (Ok(store), true) = (store, mistakes.is_empty()) else { return Err(mistakes) };
+    for one in &mut named {
+        one.handler.run = around(Arc::clone(&one.handler.run));
+    }
     let listen = listen.unwrap_or(config.server.listen);
     let routes = register(&mut registry, named, ordered, states, &config, notifier.clone());
     Ok(Plan { listen, store, sources, registry, routes, notifier, config })

@@ -73,7 +73,7 @@ async fn not_found(uri: Uri) -> Problem {
     Problem::not_found("nothing is served at this path").at(uri.path())
 }
 
-async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
+pub(super) async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
     let Plan { config, store, sources, registry, routes, notifier, .. } = plan;
     let opened = store.open().await?;
     let kinds = registry.kinds();
@@ -132,6 +132,12 @@ impl Mounted {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// How long running tasks may go on at the end.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn grace(&self) -> Duration {
+        self.grace
     }
 
     /// Lets running tasks end within `server.shutdown_grace`, gives the rest back, and closes the store if it was

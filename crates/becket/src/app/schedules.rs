@@ -12,7 +12,7 @@ use super::targets;
 use crate::config::{self, ScheduledWork};
 
 /// A schedule as it was given in code.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Given {
     pub(super) name: String,
     pub(super) when: Cron,

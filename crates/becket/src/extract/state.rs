@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use becket_tasks::TaskError;
 
@@ -27,13 +28,13 @@ impl<S: Clone + Send + Sync + 'static> FromTask for State<S> {
 }
 
 /// Values by their type.
-#[derive(Default)]
-pub(crate) struct States(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
+#[derive(Clone, Default)]
+pub(crate) struct States(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
 
 impl States {
     /// Adds a value; answers whether there was none of its type.
     pub(crate) fn insert<S: Send + Sync + 'static>(&mut self, state: S) -> bool {
-        self.0.insert(TypeId::of::<S>(), Box::new(state)).is_none()
+        self.0.insert(TypeId::of::<S>(), Arc::new(state)).is_none()
     }
 
     pub(crate) fn has(&self, id: TypeId) -> bool {

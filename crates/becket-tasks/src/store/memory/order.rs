@@ -79,8 +79,12 @@ impl Order {
         self.lingering.push(Lingering { lease, held, kind, lane, limit_key });
     }
 
+    /// Whether no attempt is under way, not even one that has lost its task.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.running.is_empty() && self.lingering.is_empty()
+    }
+
     /// Forgets what is in the memory of a process only.
-    #[cfg(any(test, feature = "conformance"))]
     pub(super) fn crash(&mut self) {
         self.lingering.clear();
         self.turns = Turns::default();
@@ -140,7 +144,7 @@ impl Rows {
     }
 
     /// Why a due task cannot start: `Some(Some(time))` until then, `Some(None)` until something else happens.
-    fn blocked(&self, task: &Task, rules: &Rules, now: Timestamp) -> Option<Option<Timestamp>> {
+    pub(super) fn blocked(&self, task: &Task, rules: &Rules, now: Timestamp) -> Option<Option<Timestamp>> {
         if self.is_paused(task) || !self.has_its_turn_in_its_lane(task, now) {
             return Some(None);
         }

@@ -407,7 +407,6 @@ impl Rows {
         self.end_all(leases, Ending::lost, now, log)
     }
 
-    #[cfg(any(test, feature = "conformance"))]
     pub(super) fn crash(&mut self, now: Timestamp, log: &mut Log) {
         self.order.crash();
         let leases = self.leases(|_| true);

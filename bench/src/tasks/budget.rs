@@ -160,13 +160,15 @@ mod tests {
             started,
             leg(What::Claimed, 0, 130_000),
             leg(What::Claimed, MANY, 100_000),
-            leg(What::Drained, MANY, 40_000),
+            leg(What::Drained, MANY, 50_000),
+            Leg { shape: Shape::Lanes, ..leg(What::Drained, MANY, 40_000) },
             opened(What::Reopened, MANY, 1000),
             opened(What::Recovered, MANY, 1000),
         ];
         let verdicts = judge(&report(legs));
         assert!(verdicts.iter().all(Verdict::is_kept), "{verdicts:?}");
-        assert_eq!(verdicts.len(), BUDGETS.len(), "{verdicts:?}");
+        let judged: std::collections::BTreeSet<&str> = verdicts.iter().map(|verdict| verdict.what).collect();
+        assert_eq!(judged.len(), BUDGETS.len(), "{verdicts:?}");
         assert!(passes(&verdicts));
     }
 
@@ -174,6 +176,8 @@ mod tests {
     fn each_number_beyond_its_limit_is_a_miss() {
         assert_eq!(missed(vec![enqueued(What::Enqueued, 39_999)]), ["enqueued per second, 1 a call"]);
         assert_eq!(missed(vec![leg(What::Drained, 0, 39_999)]), ["drained per second"]);
+        let tenants = Leg { shape: Shape::Tenants, ..leg(What::Drained, 0, 79_999) };
+        assert_eq!(missed(vec![leg(What::Drained, 0, 100_000), tenants]), ["drained per second, of the plain rate"]);
         let claims = vec![leg(What::Claimed, 0, 131_000), leg(What::Claimed, MANY, 100_000)];
         assert_eq!(missed(claims), ["claim and end, times the cost with none queued"]);
         assert_eq!(missed(vec![opened(What::Reopened, MANY, 1001)]), ["open, was closed, seconds"]);

@@ -136,10 +136,9 @@ fn not_an_id(text: &str) -> Problem {
 }
 
 /// A lane of this name, as the handler's tasks are in one.
-fn in_lane(policy: Option<&Policy>, name: Arc<str>) -> Lane {
-    policy
-        .and_then(|policy| policy.lane.as_ref())
-        .map_or_else(|| Lane::new(Arc::clone(&name)), |lane| lane.lane(Arc::clone(&name)))
+fn in_lane(policy: Option<&Policy>, name: &str) -> Lane {
+    let of_handler = policy.and_then(|policy| policy.lane.as_ref());
+    of_handler.map_or_else(|| Lane::new(name), |lane| lane.lane(name.into()))
 }
 
 fn unknown_kind(kind: &str, kinds: &[Arc<str>]) -> Problem {
@@ -186,7 +185,7 @@ impl Enqueue {
             survives_parents: self.survive_parents,
             notify: self.notify.as_deref().map(Into::into),
             unique: self.unique(),
-            lane: self.lane.as_deref().map(|name| in_lane(policy, name.into())),
+            lane: self.lane.as_deref().map(|name| in_lane(policy, name)),
             tenant: self.tenant.as_deref().map(Into::into),
             limit_key: self.limit_key.as_deref().map(Into::into),
             ..EnqueueOptions::default()

@@ -32,7 +32,7 @@ impl Verb {
 #[derive(Debug)]
 pub(in crate::http::api) enum Work {
     /// A change to tasks.
-    Tasks { client: Client, filter: TaskFilter, bulk: Bulk },
+    Tasks { client: Client, filter: Box<TaskFilter>, bulk: Bulk },
     /// Deliveries, routed again.
     Deliveries(Replays),
 }
@@ -40,7 +40,7 @@ pub(in crate::http::api) enum Work {
 impl Work {
     /// A change to the tasks that match.
     pub(in crate::http::api) fn tasks(client: &Client, filter: TaskFilter, change: BulkChange) -> Self {
-        Self::Tasks { client: client.clone(), bulk: client.bulk(filter.clone(), change), filter }
+        Self::Tasks { client: client.clone(), bulk: client.bulk(filter.clone(), change), filter: Box::new(filter) }
     }
 
     /// How many match, counted up to `at_most`.

@@ -98,6 +98,7 @@ macro_rules! store_conformance {
                 priority_comes_before_turns,
                 no_more_of_a_kind_run_at_once_than_allowed,
                 no_more_of_a_key_run_at_once_than_allowed,
+                key_that_is_free_goes_to_the_next_that_is_left,
                 limits_count_what_runs,
                 no_more_start_in_a_time_than_allowed,
                 parked_claim_is_answered_when_a_rate_allows,

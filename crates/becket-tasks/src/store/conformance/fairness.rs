@@ -121,6 +121,23 @@ pub async fn no_more_of_a_key_run_at_once_than_allowed(factory: &dyn Factory) {
     }
 }
 
+/// Whoever was next may be gone by then.
+pub async fn key_that_is_free_goes_to_the_next_that_is_left(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let claim = || limited(Limits { key_concurrency: Some(1), ..Limits::default() });
+    let tasks = world.submit(submission(vec![keyed("k"); 4])).await.tasks;
+    let first = world.claim(claim()).await.unwrap();
+    assert_eq!(ids(&first), tasks[..1]);
+    assert!(world.claim(claim()).await.unwrap().is_empty());
+    world.end(&first[0], completed()).await;
+    world.cancel(vec![tasks[1]], "no more".into()).await.unwrap();
+    let second = world.claim(claim()).await.unwrap();
+    assert_eq!(ids(&second), tasks[2..3]);
+    world.cancel(vec![tasks[2]], "no more".into()).await.unwrap();
+    world.end(&second[0], completed()).await;
+    assert_eq!(ids(&world.claim(claim()).await.unwrap()), tasks[3..]);
+}
+
 /// A lost lease, a release, a cancel and a purge give the place back.
 pub async fn limits_count_what_runs(factory: &dyn Factory) {
     let world = World::new(factory).await;

@@ -127,7 +127,8 @@ impl Writer {
         self.schedule.remove_ready(ready);
         self.limiter.remove_aside(ready);
         if ready.standing.state.is_claimable() && matches!(ready.hold, Hold::Open | Hold::Adrift) {
-            self.limiter.note_left(ready);
+            let next = self.limiter.note_left(ready);
+            next.into_iter().for_each(|next| self.schedule.add_ready(next));
         }
     }
 }

@@ -191,16 +191,18 @@ impl Limiter {
         }
     }
 
-    /// An open task has begun, or will not.
-    pub(super) fn note_left(&mut self, ready: &Ready) {
-        let Some(name) = ready.limit_key() else { return };
-        let key = (ready.kind, Arc::clone(name));
+    /// An open task has begun, or will not. Answers one that is aside and may have waited for it: whether it can begin is
+    /// looked at when its turn comes.
+    pub(super) fn note_left(&mut self, ready: &Ready) -> Option<Ready> {
+        let key = (ready.kind, Arc::clone(ready.limit_key()?));
         let usage = self.key(key.clone());
+        let next = usage.aside.pop_first().map(|(_, ready)| ready);
         usage.open = usage.open.saturating_sub(1);
         if usage.open == 0 {
             usage.worst = None;
         }
         self.want_more(key);
+        next
     }
 
     fn want_more(&mut self, key: LimitKey) {

@@ -65,7 +65,8 @@ impl Writer {
         self.schedule.remove_ready(ready);
         if let Err(ready) = self.limiter.set_aside(ready.clone(), obstacle) {
             self.apply(round, &Change::Hold { task: ready.id, hold: Hold::Key })?;
-            self.limiter.note_left(&ready);
+            let next = self.limiter.note_left(&ready);
+            next.into_iter().for_each(|next| self.schedule.add_ready(next));
             self.limiter.note_held(&ready);
         }
         Ok(true)

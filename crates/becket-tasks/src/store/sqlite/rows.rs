@@ -33,7 +33,7 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn new(connection: Connection) -> Self {
-        connection.set_prepared_statement_cache_capacity(64);
+        connection.set_prepared_statement_cache_capacity(128);
         Self { connection, deltas: [0; State::ALL.len()] }
     }
 

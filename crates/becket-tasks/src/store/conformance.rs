@@ -81,6 +81,7 @@ macro_rules! store_conformance {
             lanes::{
                 g5_tasks_of_a_lane_run_one_at_a_time_in_order_of_acceptance,
                 tasks_of_different_kinds_share_a_lane,
+                g5_batch_holds_one_task_of_a_lane,
                 retrying_task_holds_its_lane,
                 task_that_is_not_due_holds_its_lane,
                 retrying_task_lets_its_lane_pass_when_told_to,
@@ -125,6 +126,7 @@ macro_rules! store_conformance {
             },
             uniqueness::{
                 task_under_way_stands_for_another_with_its_key,
+                concurrent_callers_get_the_same_task,
                 other_keys_and_kinds_are_their_own,
                 result_stands_for_another_while_it_is_fresh,
                 task_that_ended_badly_stands_for_nothing,

@@ -1,15 +1,18 @@
 //! Lanes: at most one task of a lane runs, in the order of acceptance.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::factory::Factory;
 use super::world::{
-    HOUR, LEASE, SEC, START, World, completed, give_up, lease_of, retry_after, submission, task, task_started_by,
-    worker,
+    HOUR, LEASE, SEC, START, World, claim_by, completed, give_up, lease_of, retry_after, submission, task,
+    task_started_by, worker,
 };
 use crate::id::TaskId;
-use crate::order::{Debounce, Lane, Latest, OnRetry};
+use crate::order::{Debounce, Lane, Latest, OnRetry, Rules};
 use crate::state::State;
+use crate::store::Claim;
 use crate::submission::{Due, NewTask};
 use crate::task::{Claimed, End, Finished};
 
@@ -63,6 +66,19 @@ pub async fn tasks_of_different_kinds_share_a_lane(factory: &dyn Factory) {
     assert_eq!(ids(&claimed), [first]);
     world.end(&claimed[0], give_up()).await;
     assert_eq!(ids(&world.claim(both).await.unwrap()), [second]);
+}
+
+/// However many of a kind are taken together.
+pub async fn g5_batch_holds_one_task_of_a_lane(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let [first, second, other, alone] = world.add_each([in_lane("a"), in_lane("a"), in_lane("b"), task("work")]).await;
+    let rules = Rules { batches: HashMap::from([("work".into(), 10)]), ..Rules::default() };
+    let claim = Claim { limit: 1, rules: Arc::new(rules), ..claim_by("w") };
+    let claimed = world.claim(claim.clone()).await.unwrap();
+    assert_eq!(ids(&claimed), [first, other, alone]);
+    assert!(world.claim(claim.clone()).await.unwrap().is_empty());
+    world.end(&claimed[0], completed()).await;
+    assert_eq!(ids(&world.claim(claim).await.unwrap()), [second]);
 }
 
 /// The order is strict by default.

@@ -28,6 +28,16 @@ pub async fn task_under_way_stands_for_another_with_its_key(factory: &dyn Factor
     assert_eq!(world.counts().await.unwrap().unfinished(), 1);
 }
 
+/// Many callers at once: one task.
+pub async fn concurrent_callers_get_the_same_task(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let calls = (0..20).map(|_| world.submit(submission(vec![unique("k")])));
+    let inserted = futures_util::future::join_all(calls).await;
+    assert!(inserted.iter().all(|one| one.tasks == inserted[0].tasks));
+    assert_eq!(inserted.iter().filter(|one| !one.duplicate).count(), 1);
+    assert_eq!(world.counts().await.unwrap().unfinished(), 1);
+}
+
 /// By kind and key.
 pub async fn other_keys_and_kinds_are_their_own(factory: &dyn Factory) {
     let world = World::new(factory).await;

@@ -20,3 +20,4 @@ pub mod server;
 pub mod signature;
 pub mod tasks;
 pub mod text;
+mod turns;

@@ -12,6 +12,7 @@ use crate::ingest::Plan;
 use crate::latency::Histogram;
 use crate::payload::Mix;
 use crate::server::Kind;
+use crate::turns;
 
 /// A run.
 #[derive(Debug, Clone)]
@@ -84,14 +85,7 @@ impl Report {
     /// One row for each load and server, in the order in which they were first measured.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
-        let mut groups: Vec<Vec<&Leg>> = Vec::new();
-        for leg in &self.legs {
-            match groups.iter_mut().find(|group| group[0].is_like(leg)) {
-                Some(group) => group.push(leg),
-                None => groups.push(vec![leg]),
-            }
-        }
-        groups.iter().filter_map(|legs| Row::of(legs)).collect()
+        turns::of_each(&self.legs, Leg::is_like).iter().filter_map(|legs| Row::of(legs)).collect()
     }
 }
 

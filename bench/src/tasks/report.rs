@@ -8,6 +8,7 @@ use super::Plan;
 use super::leg::{CLAIM_LIMIT, Measured};
 use super::shape::Shape;
 use crate::disk::Probe;
+use crate::turns;
 
 /// A run.
 #[derive(Debug, Clone)]
@@ -132,14 +133,7 @@ impl Report {
     /// One row for each piece of work, shape and backlog, in the order in which they were first measured.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
-        let mut groups: Vec<Vec<&Leg>> = Vec::new();
-        for leg in &self.legs {
-            match groups.iter_mut().find(|group| group[0].is_like(leg)) {
-                Some(group) => group.push(leg),
-                None => groups.push(vec![leg]),
-            }
-        }
-        groups.iter().filter_map(|legs| Row::of(legs)).collect()
+        turns::of_each(&self.legs, Leg::is_like).iter().filter_map(|legs| Row::of(legs)).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::factory::Factory;
 use super::world::{
-    HOUR, LEASE, SEC, START, World, claim_by, completed, give_up, lease_of, retry_after, submission, task,
+    HOUR, LEASE, SEC, START, World, claim_by, completed, give_up, kinds, lease_of, retry_after, submission, task,
     task_started_by, worker,
 };
 use crate::id::TaskId;
@@ -60,8 +60,7 @@ pub async fn tasks_of_different_kinds_share_a_lane(factory: &dyn Factory) {
     let world = World::new(factory).await;
     let [first, second] = world.add_each([in_lane("a"), NewTask { lane: Some(Lane::new("a")), ..task("else") }]).await;
     assert_eq!(world.detail(second).await.task.lane.as_deref(), Some("a"));
-    let both = super::world::claim_by("w");
-    let both = crate::store::Claim { kinds: super::world::kinds(&["work", "else"]), ..both };
+    let both = Claim { kinds: kinds(&["work", "else"]), ..claim_by("w") };
     let claimed = world.claim(both.clone()).await.unwrap();
     assert_eq!(ids(&claimed), [first]);
     world.end(&claimed[0], give_up()).await;

@@ -55,6 +55,7 @@ use self::checkpoint::Checkpoints;
 use self::command::{Command, Gate, Reply, Ticket};
 use self::commit::Commits;
 use self::keys::Keys;
+use self::lanes::Lanes;
 use self::limiter::Limiter;
 use self::names::Names;
 use self::open::Lock;
@@ -252,7 +253,8 @@ fn make_writer(options: &SqliteOptions, events: Events, measures: Arc<CommitMeas
         limiter: Limiter::default(),
         rules: None,
         lingering: HashMap::new(),
-        adrift: HashMap::new(),
+        lanes: Lanes::default(),
+        has_lanes: false,
         waiting: 0,
         has_families: false,
         parked: Vec::new(),

@@ -18,6 +18,8 @@ use crate::time::Timestamp;
 pub(super) type KindNumber = i64;
 /// The number that stands for a source's name in the rows.
 pub(super) type SourceNumber = i64;
+/// The number under which the ready rows of one kind, priority, source and tenant lie together; 0 without a tenant.
+pub(super) type StreamNumber = i64;
 /// The number that stands for a worker's name in the rows.
 pub(super) type WorkerNumber = i64;
 
@@ -51,6 +53,8 @@ pub(super) enum Change {
     Start {
         task: TaskId,
         from: State,
+        /// What held it until then.
+        hold: Hold,
         attempt: u32,
         worker: WorkerNumber,
         at: Timestamp,
@@ -76,6 +80,18 @@ pub(super) enum Change {
         task: TaskId,
         hold: Hold,
     },
+    /// The task, which may be claimed, belongs to the stream with this number.
+    Stream {
+        task: TaskId,
+        number: StreamNumber,
+    },
+    /// The task's lane, to which it returns, has this number now.
+    LaneNumber {
+        task: TaskId,
+        number: i64,
+    },
+    /// The first task with a lane is about to come.
+    HasLanes,
     /// The task was cancelled while it ran, and keeps its lane.
     Linger {
         task: TaskId,
@@ -261,7 +277,10 @@ pub(super) struct TaskRow {
     pub(super) started_by: Option<WorkerNumber>,
     pub(super) source: SourceNumber,
     pub(super) hold: Hold,
+    pub(super) stream: StreamNumber,
     pub(super) lane: Option<Arc<str>>,
+    pub(super) lane_number: Option<i64>,
+    pub(super) lane_hash: Option<i64>,
     pub(super) passes: bool,
     /// Of a debounced task: when its burst began.
     pub(super) since: Option<Timestamp>,

@@ -107,28 +107,35 @@ impl Writer {
         let queued = Ready { standing, ..ready };
         let at = round.now;
         round.announce(|| transition_of(self, &queued, Some(State::Waiting), at, None));
-        self.enter_schedule(round, queued);
-        Ok(())
+        self.enter_schedule(round, queued)
     }
 
     /// Takes a queued or retrying task into the schedule, unless something holds it back.
-    pub(super) fn enter_schedule(&mut self, round: &Round, ready: Ready) {
+    pub(super) fn enter_schedule(&mut self, round: &mut Round, mut ready: Ready) -> Result<()> {
         if !ready.standing.state.is_claimable() || matches!(ready.hold, Hold::Lane | Hold::Key) {
-            return;
+            return Ok(());
+        }
+        let number = self.schedule.number_of(&ready);
+        if number != ready.stream {
+            self.apply(round, &Change::Stream { task: ready.id, number })?;
+            ready.stream = number;
         }
         if ready.standing.run_at <= round.now {
             self.limiter.note_open(&ready);
         }
         self.schedule.add_ready(ready);
+        Ok(())
     }
 
     /// Takes a task out of the schedule, wherever it is.
     pub(super) fn leave_schedule(&mut self, ready: &Ready) {
         self.schedule.remove_ready(ready);
-        self.limiter.remove_aside(ready);
+        if self.limiter.remove_aside(ready) {
+            self.schedule.forget_aside(ready);
+        }
         if ready.standing.state.is_claimable() && matches!(ready.hold, Hold::Open | Hold::Adrift) {
             let next = self.limiter.note_left(ready);
-            next.into_iter().for_each(|next| self.schedule.add_ready(next));
+            next.into_iter().for_each(|next| self.schedule.take_back(next));
         }
     }
 }

@@ -6,6 +6,7 @@ use super::change::{Change, Hold, SourceNumber, SubmissionRow, TaskRow, WorkerNu
 use super::command::{Appended, Carried, Taken};
 use super::family::Parents;
 use super::keys::{find_in_part, key_hash, part_of};
+use super::lanes::LaneRef;
 use super::schedule::{Ready, Ties};
 use super::writer::{Parked, Round, Writer, transition_of};
 use crate::error::Result;
@@ -166,12 +167,14 @@ impl Writer {
             standing,
             created_at: round.now,
             hold: Hold::Open,
-            ties: ties_of(&task),
+            stream: 0,
+            ties: ties_of(&task, self.lane_of(id, &task)),
         };
+        ready.stream = self.schedule.number_of(&ready);
         // What is cancelled below must not begin first.
         let runner = if parents.bad.is_none() { self.runner(round, &task, &ready)? } else { None };
         if runner.is_none() {
-            ready.hold = self.hold_in_lane(&ready, round.now)?;
+            ready.hold = self.hold_in_lane(&ready, round.now);
             if ready.hold == Hold::Open && ready.is_ready(round.now) && self.limiter.should_hold(&ready) {
                 ready.hold = Hold::Key;
                 self.limiter.note_held(&ready);
@@ -183,8 +186,8 @@ impl Writer {
             self.apply(round, &Change::Unique { kind, key, task: id })?;
         }
         match runner {
-            Some(runner) => self.start_new(round, ready, &runner, of.carried, &mut added.started),
-            None => self.queue_new(round, ready, of.carried),
+            Some(runner) => self.start_new(round, ready, &runner, of.carried, &mut added.started)?,
+            None => self.queue_new(round, ready, of.carried)?,
         }
         if let Some(reason) = parents.bad {
             self.cancel_one(round, id, &reason.into())?;
@@ -228,7 +231,7 @@ impl Writer {
             return Ok(None);
         }
         if let Some(start) = &task.start
-            && self.would_be_alone(ready)?
+            && self.would_be_alone(ready)
         {
             let worker = self.worker(round, &start.worker)?;
             return Ok(Some(Runner { worker, lease: start.lease, parked: None }));
@@ -254,10 +257,11 @@ impl Writer {
         runner: &Runner,
         carried: Option<&Arc<Carried>>,
         started: &mut Vec<Taken>,
-    ) {
+    ) -> Result<()> {
         // A queued task can always be claimed.
         let standing = transition(ready.standing, Event::Claimed, round.now).unwrap_or(ready.standing);
         let ready = Ready { standing, ..ready };
+        self.enter_lane(round, &ready)?;
         let taken = self.note_started(round, ready, None, runner.worker, runner.lease, carried.cloned());
         match runner.parked.and_then(|place| self.parked.get_mut(place)) {
             Some(parked) => {
@@ -266,9 +270,10 @@ impl Writer {
             }
             None => started.push(taken),
         }
+        Ok(())
     }
 
-    fn queue_new(&mut self, round: &mut Round, ready: Ready, carried: Option<&Arc<Carried>>) {
+    fn queue_new(&mut self, round: &mut Round, ready: Ready, carried: Option<&Arc<Carried>>) -> Result<()> {
         if ready.standing.run_at <= round.now
             && let Some(carried) = carried
         {
@@ -277,12 +282,10 @@ impl Writer {
         if ready.standing.state == State::Waiting {
             self.waiting += 1;
         }
-        if let Some(lane) = ready.lane() {
-            self.count_adrift(&Arc::clone(lane), Hold::Open, ready.hold);
-        }
+        self.enter_lane(round, &ready)?;
         let at = round.now;
         round.announce(|| transition_of(self, &ready, None, at, None));
-        self.enter_schedule(round, ready);
+        self.enter_schedule(round, ready)
     }
 }
 
@@ -295,8 +298,7 @@ struct Of<'a> {
     before: &'a [Inserted],
 }
 
-fn ties_of(task: &NewTask) -> Option<Arc<Ties>> {
-    let lane = task.lane.as_ref().and_then(|lane| bounded_name(&lane.name));
+fn ties_of(task: &NewTask, lane: Option<LaneRef>) -> Option<Arc<Ties>> {
     let tenant = task.tenant.as_ref().and_then(bounded_name);
     let limit_key = task.limit_key.as_ref().and_then(bounded_name);
     if lane.is_none() && tenant.is_none() && limit_key.is_none() {
@@ -324,7 +326,10 @@ fn row_of(
         started_by: runner.map(|runner| runner.worker),
         source: ready.source,
         hold: ready.hold,
-        lane: ready.lane().cloned(),
+        stream: ready.stream,
+        lane: ready.lane().map(|lane| Arc::clone(&lane.name)),
+        lane_number: ready.lane().map(|lane| lane.number),
+        lane_hash: ready.lane().map(|lane| lane.hash),
         passes: ready.passes(),
         since,
         tenant: ready.tenant().cloned(),

@@ -3,88 +3,90 @@
 //! At most one task of a lane is open (or held back by its limit's key only) or runs; the others are held back in the
 //! rows, and when the first leaves the next one is opened. So a claim need not look at lanes at all. The exception are
 //! tasks that their lane passes while they are not ready: they are adrift, and who comes first is looked at when one of
-//! their lane is about to start.
+//! their lane is about to start. Who stands where is in memory ([`used`]); the rows hold the order of those behind.
 
-use std::sync::Arc;
+mod used;
+
+pub(super) use self::used::{LaneRef, Lanes, Post, lane_hash};
 
 use super::change::{Change, Hold};
 use super::schedule::Ready;
 use super::writer::{Round, Writer};
 use crate::error::Result;
+use crate::id::TaskId;
 use crate::order::{Latest, SUPERSEDED, bounded_name};
 use crate::state::State;
 use crate::submission::{Due, NewTask};
 use crate::time::Timestamp;
 
 impl Writer {
-    /// What holds a task back that comes into its lane.
-    pub(super) fn hold_in_lane(&self, ready: &Ready, now: Timestamp) -> Result<Hold> {
-        let Some(lane) = ready.lane() else { return Ok(Hold::Open) };
-        if ready.passes() && !ready.is_ready(now) {
-            return Ok(Hold::Adrift);
-        }
-        let is_taken = self.has_lingering(lane) || self.rows.is_lane_taken(lane)?;
-        Ok(if is_taken { Hold::Lane } else { Hold::Open })
+    /// The lane that a new task comes into.
+    pub(super) fn lane_of(&self, task: TaskId, new: &NewTask) -> Option<LaneRef> {
+        let name = bounded_name(&new.lane.as_ref()?.name)?;
+        let hash = lane_hash(&name);
+        let number = self.lanes.number(hash).unwrap_or(super::rows::sql(task.as_u64()));
+        Some(LaneRef { name, hash, number })
     }
 
-    fn has_lingering(&self, lane: &Arc<str>) -> bool {
-        self.lingering.values().any(|one| one.ready.lane() == Some(lane))
+    /// What holds a task back that comes into its lane.
+    pub(super) fn hold_in_lane(&self, ready: &Ready, now: Timestamp) -> Hold {
+        let Some(lane) = ready.lane() else { return Hold::Open };
+        if ready.passes() && !ready.is_ready(now) {
+            return Hold::Adrift;
+        }
+        if self.lanes.of(lane).is_taken() { Hold::Lane } else { Hold::Open }
     }
 
     /// Whether a new task would be alone in its lane.
-    pub(super) fn would_be_alone(&self, ready: &Ready) -> Result<bool> {
-        match ready.lane() {
-            Some(lane) => Ok(!self.has_lingering(lane) && !self.rows.is_lane_used(lane)?),
-            None => Ok(true),
+    pub(super) fn would_be_alone(&self, ready: &Ready) -> bool {
+        ready.lane().is_none_or(|lane| self.lanes.number(lane.hash).is_none())
+    }
+
+    /// Notes in memory that a task comes into its lane.
+    pub(super) fn enter_lane(&mut self, round: &mut Round, ready: &Ready) -> Result<()> {
+        self.lanes.step_new(ready);
+        if self.has_lanes || ready.lane().is_none() {
+            return Ok(());
+        }
+        self.has_lanes = true;
+        self.apply(round, &Change::HasLanes)
+    }
+
+    /// Notes in memory that a task stands elsewhere in its lane, or has left it.
+    pub(super) fn step_in_lane(&mut self, before: &Ready, after: &Ready) {
+        if let Some(lane) = before.lane() {
+            self.lanes.step(lane, before.id, Post::of(before), Post::of(after));
         }
     }
 
-    /// Counts those adrift in their lanes, for what is looked at before a start.
-    pub(super) fn count_adrift(&mut self, lane: &Arc<str>, before: Hold, after: Hold) {
-        if before != Hold::Adrift && after == Hold::Adrift {
-            *self.adrift.entry(Arc::clone(lane)).or_default() += 1;
-        } else if before == Hold::Adrift
-            && after != Hold::Adrift
-            && let Some(count) = self.adrift.get_mut(lane)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.adrift.remove(lane);
-            }
-        }
-    }
-
-    /// Writes down what holds a task back, and keeps the schedule in step.
+    /// Writes down what holds a task back, and keeps memory in step.
     fn set_hold(&mut self, round: &mut Round, ready: &Ready, hold: Hold) -> Result<()> {
         self.apply(round, &Change::Hold { task: ready.id, hold })?;
-        if let Some(lane) = ready.lane() {
-            self.count_adrift(&Arc::clone(lane), ready.hold, hold);
-        }
         self.leave_schedule(ready);
         let held = Ready { hold, ..ready.clone() };
-        self.enter_schedule(round, held);
-        Ok(())
+        self.step_in_lane(ready, &held);
+        self.enter_schedule(round, held)
     }
 
     /// The first of a lane is gone, or lets others pass: opens the next.
-    pub(super) fn leave_lane(&mut self, round: &mut Round, lane: &Arc<str>) -> Result<()> {
-        if self.has_lingering(lane) {
+    pub(super) fn leave_lane(&mut self, round: &mut Round, lane: &LaneRef) -> Result<()> {
+        let used = self.lanes.of(lane);
+        if used.lingering > 0 || used.first.is_some() || used.behind == 0 {
             return Ok(());
         }
-        match self.rows.next_in_lane(lane)? {
-            Some(next) if !self.is_first_taken(lane)? => self.set_hold(round, &next, Hold::Open),
-            _ => Ok(()),
+        match self.rows.next_in_lane(used.number, lane.hash)? {
+            Some(next) => self.set_hold(round, &next, Hold::Open),
+            None => Ok(()),
         }
-    }
-
-    /// One that was adrift is gone. It may have been the one that the others waited for.
-    pub(super) fn leave_lane_adrift(&mut self, round: &mut Round, lane: &Arc<str>) -> Result<()> {
-        if self.rows.has_first(lane)? { Ok(()) } else { self.leave_lane(round, lane) }
     }
 
     /// The first of a lane does not run any more and stays the first, unless an older one has come back meanwhile.
-    pub(super) fn let_older_first(&mut self, round: &mut Round, lane: &Arc<str>, first: &Ready) -> Result<()> {
-        match self.rows.next_in_lane(lane)? {
+    pub(super) fn let_older_first(&mut self, round: &mut Round, lane: &LaneRef, first: &Ready) -> Result<()> {
+        let used = self.lanes.of(lane);
+        if used.behind == 0 {
+            return Ok(());
+        }
+        match self.rows.next_in_lane(used.number, lane.hash)? {
             Some(older) if older.id < first.id => {
                 self.set_hold(round, first, Hold::Lane)?;
                 self.set_hold(round, &older, Hold::Open)
@@ -93,24 +95,24 @@ impl Writer {
         }
     }
 
-    /// Whether one of the lane is open, held back by its key, or runs.
-    fn is_first_taken(&self, lane: &Arc<str>) -> Result<bool> {
-        // Only where some are adrift can one leave that was not the first.
-        if self.adrift.contains_key(lane) { self.rows.has_first(lane) } else { Ok(false) }
-    }
-
     /// Whether a task that is about to start comes first in its lane. If not it is held back, and the first is opened.
     pub(super) fn comes_first(&mut self, round: &mut Round, ready: &Ready) -> Result<bool> {
         let Some(lane) = ready.lane() else { return Ok(true) };
-        if !self.adrift.contains_key(lane) {
+        let used = self.lanes.of(lane);
+        // Only where some are adrift can one be open that is not the first.
+        if used.adrift == 0 {
             return Ok(true);
         }
-        let lane = Arc::clone(lane);
         // Whoever runs is open, too.
-        let open = self.rows.first_of_lane(&lane)?;
-        let is_busy =
-            self.has_lingering(&lane) || open.as_ref().is_some_and(|open| open.standing.state == State::Running);
-        let first = if is_busy { None } else { self.rows.first_ready_of_lane(&lane, round.now)? };
+        let open = used.first.map(|first| self.ready_or_running(first)).transpose()?.flatten();
+        let is_busy = used.lingering > 0 || open.as_ref().is_some_and(|open| open.standing.state == State::Running);
+        let first = if is_busy {
+            None
+        } else {
+            let behind = if used.behind > 0 { self.rows.next_in_lane(used.number, lane.hash)? } else { None };
+            let adrift = self.rows.first_ready_adrift(used.number, lane.hash, round.now)?;
+            [open.clone(), behind, adrift].into_iter().flatten().min_by_key(|one| one.id)
+        };
         if first.as_ref().is_some_and(|first| first.id == ready.id) {
             // Who was to be next waits behind it.
             if let Some(next) = open.filter(|open| open.id != ready.id) {
@@ -125,18 +127,49 @@ impl Writer {
         Ok(false)
     }
 
-    /// What holds a finished task back that comes into its lane again: it is older than those that are there.
-    pub(super) fn hold_in_lane_again(&mut self, round: &mut Round, ready: &Ready) -> Result<Hold> {
-        let Some(lane) = ready.lane() else { return Ok(Hold::Open) };
-        if self.has_lingering(lane) {
-            return Ok(Hold::Lane);
+    /// A finished task comes into its lane again: it is older than those that are there. Answers it as it is then.
+    pub(super) fn return_to_lane(&mut self, round: &mut Round, ready: Ready) -> Result<Ready> {
+        let Some(lane) = ready.lane() else { return Ok(ready) };
+        let used = self.lanes.of(lane);
+        let hold = match used.first {
+            _ if used.lingering > 0 => Hold::Lane,
+            None => Hold::Open,
+            Some(first) => match self.ready_or_running(first)? {
+                Some(first) if first.standing.state != State::Running && first.id > ready.id => {
+                    self.set_hold(round, &first, Hold::Lane)?;
+                    Hold::Open
+                }
+                _ => Hold::Lane,
+            },
+        };
+        match self.lanes.number(lane.hash).filter(|number| *number != lane.number) {
+            Some(number) => {
+                self.apply(round, &Change::LaneNumber { task: ready.id, number })?;
+                Ok(Ready { hold, ..ready.with_lane_number(number) })
+            }
+            None => Ok(Ready { hold, ..ready }),
         }
-        let Some(first) = self.rows.first_of_lane(lane)? else { return Ok(Hold::Open) };
-        if first.standing.state == State::Running || first.id < ready.id {
-            return Ok(Hold::Lane);
+    }
+
+    /// The unfinished tasks of a lane, in the order of acceptance.
+    fn in_lane(&self, name: &str) -> Result<Vec<Ready>> {
+        let hash = lane_hash(name);
+        let Some(number) = self.lanes.number(hash) else { return Ok(Vec::new()) };
+        let used = self.lanes.of(&LaneRef { name: name.into(), hash, number });
+        let mut tasks: Vec<Ready> = Vec::new();
+        if let Some(first) = used.first {
+            tasks.extend(self.ready_or_running(first)?);
         }
-        self.set_hold(round, &first, Hold::Lane)?;
-        Ok(Hold::Open)
+        if used.behind > 0 {
+            tasks.extend(self.rows.behind_in_lane(number, hash)?);
+        }
+        if used.adrift > 0 {
+            tasks.extend(self.rows.adrift_in_lane(number, hash)?);
+        }
+        // Two names may share a hash.
+        tasks.retain(|task| task.lane().is_some_and(|lane| &*lane.name == name));
+        tasks.sort_unstable_by_key(|task| task.id);
+        Ok(tasks)
     }
 
     /// Cancels what a new task replaces in its lane, and makes it wait for quiet if that is asked for. Answers since when.
@@ -147,7 +180,7 @@ impl Writer {
         let Some(latest) = lane.latest.or(debounce.map(|_| Latest::Waiting)) else { return Ok(None) };
         let kind = self.kinds.number(&new.kind);
         let mut since = round.now;
-        for older in self.rows.in_lane(&name)?.into_iter().filter(|one| Some(one.kind) == kind) {
+        for older in self.in_lane(&name)?.into_iter().filter(|one| Some(one.kind) == kind) {
             if older.standing.state != State::Running {
                 since = since.min(self.rows.since(older.id)?.unwrap_or(round.now));
             } else if latest == Latest::Waiting {

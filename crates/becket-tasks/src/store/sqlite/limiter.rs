@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::change::KindNumber;
+use super::change::{Hold, KindNumber};
 use super::schedule::{Key, Ready};
 use crate::order::{Limits, Rate};
 use crate::store::rate::Starts;
@@ -175,20 +175,19 @@ impl Limiter {
             self.timers.insert((time, key.clone()));
         }
         let usage = self.key(key);
-        if usage.aside.len() >= room + 2 * SPARE {
+        // Those adrift are looked at when one of their lane starts, and must be found then.
+        if usage.aside.len() >= room + 2 * SPARE && ready.hold != Hold::Adrift {
             return Err(ready);
         }
         usage.aside.insert(rank(&ready), ready);
         Ok(())
     }
 
-    /// Forgets a task that is aside, if it is: it was cancelled, or stands elsewhere now.
-    pub(super) fn remove_aside(&mut self, ready: &Ready) {
-        if let Some(key) = ready.limit_key()
-            && let Some(usage) = self.keys.get_mut(&(ready.kind, Arc::clone(key)))
-        {
-            usage.aside.remove(&rank(ready));
-        }
+    /// Forgets a task that is aside: it was cancelled, or stands elsewhere now. Answers whether it was.
+    pub(super) fn remove_aside(&mut self, ready: &Ready) -> bool {
+        let Some(key) = ready.limit_key() else { return false };
+        let usage = self.keys.get_mut(&(ready.kind, Arc::clone(key)));
+        usage.is_some_and(|usage| usage.aside.remove(&rank(ready)).is_some())
     }
 
     /// An open task has begun, or will not. Answers one that is aside and may have waited for it: whether it can begin is

@@ -48,7 +48,7 @@ impl Writer {
         }
         for (kind, name) in self.kinds.all() {
             for freed in self.limiter.learn(kind, rules.limits(&name)) {
-                self.schedule.add_ready(freed);
+                self.schedule.take_back(freed);
             }
         }
     }
@@ -62,11 +62,12 @@ impl Writer {
     /// Sets a task aside that its limit's key keeps from starting; answers whether it did.
     pub(super) fn put_aside(&mut self, round: &mut Round, ready: &Ready) -> Result<bool> {
         let Some(obstacle) = self.limiter.obstacle(ready, round.now) else { return Ok(false) };
-        self.schedule.remove_ready(ready);
+        self.schedule.set_aside(ready);
         if let Err(ready) = self.limiter.set_aside(ready.clone(), obstacle) {
             self.apply(round, &Change::Hold { task: ready.id, hold: Hold::Key })?;
+            self.schedule.forget_aside(&ready);
             let next = self.limiter.note_left(&ready);
-            next.into_iter().for_each(|next| self.schedule.add_ready(next));
+            next.into_iter().for_each(|next| self.schedule.take_back(next));
             self.limiter.note_held(&ready);
         }
         Ok(true)
@@ -84,7 +85,7 @@ impl Writer {
     /// Lets tasks start again that a limit has kept waiting long enough.
     pub(super) fn free_due(&mut self, round: &Round) {
         for freed in self.limiter.due(round.now) {
-            self.schedule.add_ready(freed);
+            self.schedule.take_back(freed);
         }
     }
 
@@ -115,7 +116,7 @@ impl Writer {
     fn open_all(&mut self, round: &mut Round, held: Vec<Ready>) -> Result<()> {
         for ready in held {
             self.apply(round, &Change::Hold { task: ready.id, hold: Hold::Open })?;
-            self.enter_schedule(round, Ready { hold: Hold::Open, ..ready });
+            self.enter_schedule(round, Ready { hold: Hold::Open, ..ready })?;
         }
         Ok(())
     }

@@ -451,19 +451,18 @@ pub(super) fn due(connection: &Connection, now: Timestamp) -> Result<(Option<Tim
     let mut count = connection
         .prepare_cached(
             "SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_ready WHERE state IN (0, 2) AND hold IN (0, 3) \
-             AND kind = ?1 AND priority = ?2 AND source = ?3 AND tenant = ?4 AND run_at <= ?5 LIMIT ?6)",
+             AND kind = ?1 AND priority = ?2 AND source = ?3 AND stream = ?4 AND run_at <= ?5 LIMIT ?6)",
         )
         .map_err(failed)?;
     let (mut oldest, mut due) = (None, 0);
-    for (stream, Key(first, _)) in super::rows::streams(connection)? {
+    for (stream, number, Key(first, _)) in super::rows::streams(connection)? {
         if first > now {
             continue;
         }
         oldest = Some(oldest.map_or(first, |oldest: Timestamp| oldest.min(first)));
         let left = Counts::DUE_MAX.saturating_sub(due);
         if left > 0 {
-            let tenant = stream.tenant.as_deref().unwrap_or_default();
-            let of = params![stream.kind, stream.priority.0, stream.source, tenant, now.as_millis(), sql(left)];
+            let of = params![stream.kind, stream.priority.0, stream.source, number, now.as_millis(), sql(left)];
             due += unsigned(count.query_row(of, |row| row.get(0)).map_err(failed)?);
         }
     }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use rusqlite::{Connection, params};
 
 use super::change::{
-    AttemptEnd, BlockRow, Change, Place, SubmissionRow, TaskRow, WorkerNumber, hold_number, outcome_number,
+    AttemptEnd, BlockRow, Change, Hold, Place, SubmissionRow, TaskRow, WorkerNumber, hold_number, outcome_number,
     state_number,
 };
 use super::failure::failed;
@@ -94,10 +94,18 @@ impl Rows {
             Change::Task(row) => self.insert_task(row),
             Change::Appended { submission, task } => self
                 .execute("INSERT INTO appended VALUES (?1, ?2)", params![sql(submission.as_u64()), sql(task.as_u64())]),
-            Change::Start { task, from, attempt, worker, at } => self.start(*task, *from, *attempt, *worker, *at),
+            Change::Start { task, from, hold, attempt, worker, at } => {
+                if *hold != Hold::Open {
+                    self.hold(*task, Hold::Open)?;
+                }
+                self.start(*task, *from, *attempt, *worker, *at)
+            }
             Change::End { task, to, at, attempt, error } => self.end(*task, *to, *at, attempt, error.as_deref()),
             Change::Move { task, from, to, at, error } => self.move_task(*task, *from, *to, *at, error.as_deref()),
-            Change::Hold { .. }
+            Change::Hold { task, hold } => self.hold(*task, *hold),
+            Change::Stream { .. }
+            | Change::LaneNumber { .. }
+            | Change::HasLanes
             | Change::Linger { .. }
             | Change::LingerOver { .. }
             | Change::Family { .. }
@@ -183,7 +191,7 @@ impl Rows {
         let started = row.started_by.map(|_| row.created_at.as_millis());
         self.execute(
             "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?9, ?10, ?11, NULL, NULL, NULL, NULL, \
-             ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+             ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
             params![
                 sql(row.id.as_u64()),
                 sql(row.submission.as_u64()),
@@ -200,6 +208,9 @@ impl Rows {
                 hold_number(row.hold),
                 row.tenant.as_deref().unwrap_or_default(),
                 row.lane,
+                row.stream,
+                row.lane_number,
+                row.lane_hash,
                 row.passes,
                 row.since.map(Timestamp::as_millis),
                 row.limit_key,
@@ -215,7 +226,7 @@ impl Rows {
         }
         self.count(from, State::Running);
         self.execute(
-            "UPDATE tasks SET state = 1, hold = 0, attempt = ?2, worker = ?3, started_at = ?4, updated_at = ?4, \
+            "UPDATE tasks SET state = 1, attempt = ?2, worker = ?3, started_at = ?4, updated_at = ?4, \
              ended_at = NULL, outcome = NULL, attempt_error = NULL WHERE id = ?1",
             params![sql(task.as_u64()), attempt, worker, at.as_millis()],
         )
@@ -225,7 +236,7 @@ impl Rows {
         self.count(State::Running, to.state);
         self.execute(
             "UPDATE tasks SET state = ?2, spared = ?3, run_at = ?4, updated_at = ?5, ended_at = ?5, outcome = ?6, \
-             attempt_error = ?7, error = ?8, hold = ?9 WHERE id = ?1",
+             attempt_error = ?7, error = ?8 WHERE id = ?1",
             params![
                 sql(task.as_u64()),
                 state_number(to.state),
@@ -235,9 +246,15 @@ impl Rows {
                 outcome_number(attempt.outcome),
                 attempt.error,
                 error,
-                hold_number(to.hold),
             ],
-        )
+        )?;
+        // Whatever runs has no hold; to say so again would make SQLite look at each index of those that have one.
+        if to.hold == Hold::Open { Ok(()) } else { self.hold(task, to.hold) }
+    }
+
+    fn hold(&self, task: TaskId, hold: Hold) -> Result<()> {
+        let held = "UPDATE tasks SET hold = ?2 WHERE id = ?1";
+        self.execute(held, params![sql(task.as_u64()), hold_number(hold)])
     }
 
     fn move_task(&mut self, task: TaskId, from: State, to: Place, at: Timestamp, error: Option<&str>) -> Result<()> {

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use self::queue::{Queue, Top};
 pub(super) use self::stream::StreamKey;
 use self::stream::{Place, Stream, StreamId};
-use super::change::{Hold, KindNumber, SourceNumber, WorkerNumber};
+use super::change::{Hold, KindNumber, SourceNumber, StreamNumber, WorkerNumber};
+use super::lanes::LaneRef;
 use crate::id::{SubmissionId, TaskId};
 use crate::state::Standing;
 use crate::store::fair::Turns;
@@ -40,6 +41,8 @@ pub(super) struct Ready {
     pub(super) standing: Standing,
     pub(super) created_at: Timestamp,
     pub(super) hold: Hold,
+    /// Where its row lies among those that may be claimed, if it is one of them.
+    pub(super) stream: StreamNumber,
     /// What few tasks have.
     pub(super) ties: Option<Arc<Ties>>,
 }
@@ -47,7 +50,7 @@ pub(super) struct Ready {
 /// What binds a task to others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ties {
-    pub(super) lane: Option<Arc<str>>,
+    pub(super) lane: Option<LaneRef>,
     /// Whether its lane passes it while it is not ready.
     pub(super) passes: bool,
     pub(super) tenant: Option<Arc<str>>,
@@ -55,8 +58,17 @@ pub(super) struct Ties {
 }
 
 impl Ready {
-    pub(super) fn lane(&self) -> Option<&Arc<str>> {
+    pub(super) fn lane(&self) -> Option<&LaneRef> {
         self.ties.as_ref()?.lane.as_ref()
+    }
+
+    pub(super) fn with_lane_number(mut self, number: i64) -> Self {
+        if let Some(ties) = &mut self.ties
+            && let Some(lane) = &mut Arc::make_mut(ties).lane
+        {
+            lane.number = number;
+        }
+        self
     }
 
     pub(super) fn passes(&self) -> bool {
@@ -103,7 +115,16 @@ pub(super) enum Best {
     /// This task.
     Task(Ready),
     /// To know that, the rows of this stream after a key must be read, at most so many.
-    Unread(StreamKey, Key, usize),
+    Unread(Unread),
+}
+
+/// What must be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unread {
+    pub(super) stream: StreamKey,
+    pub(super) number: StreamNumber,
+    pub(super) after: Key,
+    pub(super) limit: usize,
 }
 
 /// What is due next and what runs.
@@ -123,12 +144,13 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// A schedule for rows that hold these streams, with the first task of each, none of which is in memory yet.
-    pub(super) fn new(unread: impl IntoIterator<Item = (StreamKey, Key)>, turns: Turns) -> Self {
+    pub(super) fn new(unread: impl IntoIterator<Item = (StreamKey, StreamNumber, Key)>, turns: Turns) -> Self {
         let mut schedule = Self { turns, ..Self::default() };
-        for (key, from) in unread {
+        for (key, number, from) in unread {
             let id = schedule.next_id();
-            schedule.ids.insert(key.clone(), id);
-            schedule.streams.insert(id, Stream::unread(key, from));
+            let known = schedule.ids.insert(key.clone(), id);
+            debug_assert!(known.is_none(), "two numbers for the stream {key:?}");
+            schedule.streams.insert(id, Stream::unread(key, number, from));
             schedule.put(id);
         }
         schedule
@@ -144,7 +166,21 @@ impl Schedule {
         self.last_id
     }
 
-    /// Notes a task that may be claimed.
+    /// The number under which the row of a task that may be claimed is to be found.
+    pub(super) fn number_of(&self, ready: &Ready) -> StreamNumber {
+        if ready.tenant().is_none() {
+            return 0;
+        }
+        let known = self.ids.get(&StreamKey::of(ready)).and_then(|id| self.streams.get(id));
+        match known {
+            Some(stream) => stream.number,
+            // Its own is of no other stream.
+            None if ready.stream != 0 => ready.stream,
+            None => super::rows::sql(ready.id.as_u64()),
+        }
+    }
+
+    /// Notes a task that may be claimed, and whose row has the stream's number.
     pub(super) fn add_ready(&mut self, ready: Ready) {
         let stream_key = StreamKey::of(&ready);
         let id = match self.ids.get(&stream_key) {
@@ -152,7 +188,7 @@ impl Schedule {
             None => {
                 let id = self.next_id();
                 self.ids.insert(stream_key.clone(), id);
-                self.streams.insert(id, Stream::new(stream_key));
+                self.streams.insert(id, Stream::new(stream_key, ready.stream));
                 id
             }
         };
@@ -182,6 +218,36 @@ impl Schedule {
                 self.put(id);
             }
         }
+    }
+
+    /// Takes a task out that stays among those that may be claimed, but is kept elsewhere for a while.
+    pub(super) fn set_aside(&mut self, ready: &Ready) {
+        if let Some(id) = self.ids.get(&StreamKey::of(ready))
+            && let Some(stream) = self.streams.get_mut(id)
+        {
+            stream.aside += 1;
+        }
+        self.remove_ready(ready);
+    }
+
+    /// Takes a task back that was set aside.
+    pub(super) fn take_back(&mut self, ready: Ready) {
+        self.one_less_aside(&ready);
+        self.add_ready(ready);
+    }
+
+    /// Forgets a task that was set aside.
+    pub(super) fn forget_aside(&mut self, ready: &Ready) {
+        if let Some(id) = self.one_less_aside(ready) {
+            self.put(id);
+        }
+    }
+
+    fn one_less_aside(&mut self, ready: &Ready) -> Option<StreamId> {
+        let id = self.ids.get(&StreamKey::of(ready)).copied()?;
+        let stream = self.streams.get_mut(&id)?;
+        stream.aside = stream.aside.saturating_sub(1);
+        Some(id)
     }
 
     /// Takes in rows that [`Best::Unread`] asked for; `more` may follow.
@@ -228,7 +294,12 @@ impl Schedule {
         let stream = self.streams.get(&best?.1.stream)?;
         match stream.tasks.first_key_value() {
             Some((_, ready)) => Some(Best::Task(ready.clone())),
-            None => Some(Best::Unread(stream.key.clone(), stream.cursor, self.fill_size())),
+            None => Some(Best::Unread(Unread {
+                stream: stream.key.clone(),
+                number: stream.number,
+                after: stream.cursor,
+                limit: self.fill_size(),
+            })),
         }
     }
 
@@ -285,7 +356,7 @@ impl Schedule {
         let is_paused = self.paused_sources.contains(&stream.key.source);
         let old = stream.place;
         stream.place = stream.head().filter(|_| !is_paused).map_or(Place::Nowhere, place_of);
-        let (new, is_over) = (stream.place, stream.head().is_none());
+        let (new, is_over) = (stream.place, stream.is_over());
         if old == new && new != Place::Nowhere {
             return;
         }

@@ -126,16 +126,16 @@ impl Writer {
             let is_open = |kind| limiter.opens_at(kind, round.now).is_some_and(|time| time <= round.now);
             match self.schedule.best_due(kinds, is_open, round.now) {
                 None => return Ok(None),
-                Some(Best::Unread(stream, after, limit)) => {
-                    let rows = self.rows.ready_after(&stream, after, limit)?;
-                    let more = rows.len() == limit;
-                    self.schedule.fill(&stream, rows, more);
+                Some(Best::Unread(unread)) => {
+                    let rows = self.rows.ready_after(&unread)?;
+                    let more = rows.len() == unread.limit;
+                    self.schedule.fill(&unread.stream, rows, more);
                 }
                 Some(Best::Task(ready)) => {
                     if !self.put_aside(round, &ready)? && self.comes_first(round, &ready)? {
                         let worker = self.worker(round, &claim.worker)?;
                         let kind = ready.kind;
-                        taken.push(self.start(round, ready, worker, claim)?);
+                        taken.push(self.start(round, &ready, worker, claim)?);
                         return Ok(Some(kind));
                     }
                 }
@@ -144,22 +144,21 @@ impl Writer {
     }
 
     /// Begins an attempt of a task that waits.
-    fn start(&mut self, round: &mut Round, ready: Ready, worker: WorkerNumber, claim: &Claim) -> Result<Taken> {
+    fn start(&mut self, round: &mut Round, ready: &Ready, worker: WorkerNumber, claim: &Claim) -> Result<Taken> {
         let from = ready.standing.state;
-        self.leave_schedule(&ready);
+        self.leave_schedule(ready);
         let Ok(standing) = transition(ready.standing, Event::Claimed, round.now) else {
             return Err(crate::Error::Corrupt(format!("task {} cannot be claimed though it is listed so", ready.id)));
         };
-        if let Some(lane) = ready.lane() {
-            self.count_adrift(&Arc::clone(lane), ready.hold, Hold::Open);
-        }
         let tenant = ready.tenant();
         self.schedule.charge(tenant, claim.rules.weight(tenant.map(|tenant| &**tenant)));
-        self.note_rated_start(round, &ready)?;
+        self.note_rated_start(round, ready)?;
         let at = round.now;
-        self.apply(round, &Change::Start { task: ready.id, from, attempt: standing.attempt, worker, at })?;
+        let (task, hold) = (ready.id, ready.hold);
+        self.apply(round, &Change::Start { task, from, hold, attempt: standing.attempt, worker, at })?;
         let carried = self.recent.get(ready.submission);
-        let started = Ready { standing, hold: Hold::Open, ..ready };
+        let started = Ready { standing, hold: Hold::Open, ..ready.clone() };
+        self.step_in_lane(ready, &started);
         Ok(self.note_started(round, started, Some(from), worker, claim.lease, carried))
     }
 
@@ -247,30 +246,36 @@ impl Writer {
         let to = Place::new(standing, hold);
         self.apply(round, &Change::End { task: ready.id, to, at: round.now, attempt, error })?;
         self.schedule.remove_running(ready.id);
-        let after = Ready { standing, hold, ..ready };
-        self.note_waiting(round, after.clone(), State::Running, said);
+        let after = Ready { standing, hold, ..ready.clone() };
+        self.step_in_lane(&ready, &after);
+        self.note_waiting(round, after.clone(), State::Running, said)?;
         self.leave_place(round, &after)?;
         self.settle_families(round)?;
         Ok(Some(standing.state))
     }
 
     /// Notes in memory where a task stands now that it does not run (any more).
-    pub(super) fn note_waiting(&mut self, round: &mut Round, ready: Ready, from: State, error: Option<Arc<str>>) {
+    pub(super) fn note_waiting(
+        &mut self,
+        round: &mut Round,
+        ready: Ready,
+        from: State,
+        error: Option<Arc<str>>,
+    ) -> Result<()> {
         let at = round.now;
         round.announce(|| transition_of(self, &ready, Some(from), at, error));
         if ready.standing.state.is_finished() {
             round.ended.push((ready.id, ready.standing.state));
         }
-        self.enter_schedule(round, ready);
+        self.enter_schedule(round, ready)
     }
 
     /// Gives up the place that an attempt had in lane and limits.
     pub(super) fn leave_place(&mut self, round: &mut Round, after: &Ready) -> Result<()> {
         if let Some(freed) = self.limiter.note_ended(after, round.now) {
-            self.schedule.add_ready(freed);
+            self.schedule.take_back(freed);
         }
         let Some(lane) = after.lane().cloned() else { return Ok(()) };
-        self.count_adrift(&lane, Hold::Open, after.hold);
         if after.hold == Hold::Adrift || !after.standing.state.is_claimable() {
             self.leave_lane(round, &lane)
         } else {
@@ -288,7 +293,8 @@ impl Writer {
         over.sort_unstable();
         for task in over {
             if let Some(Running { ready, .. }) = self.lingering.remove(&task) {
-                if ready.lane().is_some() {
+                if let Some(lane) = ready.lane() {
+                    self.lanes.linger_over(lane);
                     self.apply(round, &Change::LingerOver { task })?;
                 }
                 self.leave_place(round, &Ready { hold: Hold::Open, ..ready })?;
@@ -360,26 +366,23 @@ impl Writer {
         self.apply(round, &change)?;
         let after = Ready { standing, hold: Hold::Open, ..before.clone() };
         if let Some(running) = self.schedule.remove_running(task) {
-            if let Some(lane) = running.ready.lane().cloned() {
-                self.apply(round, &Change::Linger { task, lane })?;
+            if let Some(lane) = running.ready.lane() {
+                self.lanes.linger(lane);
+                self.apply(round, &Change::Linger { task, lane: Arc::clone(&lane.name) })?;
             }
+            self.step_in_lane(before, &after);
             self.lingering.insert(task, running);
         } else {
             self.leave_schedule(before);
             if from == State::Waiting {
                 self.waiting = self.waiting.saturating_sub(1);
             }
-            if let Some(lane) = before.lane().cloned() {
-                self.count_adrift(&lane, before.hold, Hold::Open);
-                match before.hold {
-                    Hold::Open | Hold::Key => self.leave_lane(round, &lane)?,
-                    Hold::Adrift => self.leave_lane_adrift(round, &lane)?,
-                    Hold::Lane => {}
-                }
+            self.step_in_lane(before, &after);
+            if let Some(lane) = before.lane().filter(|_| before.hold != Hold::Lane) {
+                self.leave_lane(round, lane)?;
             }
         }
-        self.note_waiting(round, after, from, error);
-        Ok(())
+        self.note_waiting(round, after, from, error)
     }
 
     pub(super) fn requeue(&mut self, round: &mut Round, tasks: Vec<TaskId>) -> Result<Vec<TaskId>> {
@@ -393,18 +396,23 @@ impl Writer {
     }
 
     fn requeue_one(&mut self, round: &mut Round, task: TaskId) -> Result<bool> {
-        let Some(before) = self.ready_or_running(task)? else { return Ok(false) };
+        let Some(mut before) = self.ready_or_running(task)? else { return Ok(false) };
         let Ok(standing) = transition(before.standing, Event::Requeued, round.now) else { return Ok(false) };
         let from = before.standing.state;
         self.leave_schedule(&before);
-        let hold = if from.is_finished() { self.hold_in_lane_again(round, &before)? } else { before.hold };
+        if from.is_finished() {
+            before = self.return_to_lane(round, before)?;
+        }
+        let hold = before.hold;
         let to = Place::new(standing, hold);
         self.apply(round, &Change::Move { task, from, to, at: round.now, error: None })?;
         if from == State::Completed {
             self.apply(round, &Change::ForgetResult { task })?;
             self.apply(round, &Change::ForgetSteps { task })?;
         }
-        self.note_waiting(round, Ready { standing, hold, ..before }, from, None);
+        let after = Ready { standing, ..before.clone() };
+        self.step_in_lane(&before, &after);
+        self.note_waiting(round, after, from, None)?;
         Ok(true)
     }
 

@@ -18,6 +18,7 @@ use super::command::{Command, Reply, Taken, Ticket};
 use super::commit::Commits;
 use super::failure::again;
 use super::keys::Keys;
+use super::lanes::{LaneRef, Lanes, lane_hash};
 use super::limiter::Limiter;
 use super::names::Names;
 use super::recent::RecentPayloads;
@@ -59,8 +60,10 @@ pub(super) struct Writer {
     pub(super) rules: Option<Arc<Rules>>,
     /// Cancelled attempts whose workers have not reported; they keep their place in lane and limits.
     pub(super) lingering: HashMap<TaskId, Running>,
-    /// How many tasks are adrift in each lane that has some.
-    pub(super) adrift: HashMap<Arc<str>, u32>,
+    /// The lanes that are in use.
+    pub(super) lanes: Lanes,
+    /// Whether any task ever had a lane, as the rows say.
+    pub(super) has_lanes: bool,
     /// How many tasks wait for their parents.
     pub(super) waiting: u64,
     /// Whether any task ever had parents.
@@ -408,9 +411,16 @@ impl Writer {
             self.limiter.note_running(&running.ready);
             schedule.add_running(running);
         }
-        self.lingering.values().for_each(|lingering| self.limiter.note_running(&lingering.ready));
+        self.has_lanes = self.rows.number("SELECT has_lanes FROM process")? == Some(1);
+        self.lanes = if self.has_lanes { self.rows.lanes()? } else { Lanes::default() };
+        for running in schedule.running_where(|running| running.ready.lane().is_some()) {
+            self.lanes.step_new(&running.ready);
+        }
+        for lingering in self.lingering.values() {
+            self.limiter.note_running(&lingering.ready);
+            lingering.ready.lane().into_iter().for_each(|lane| self.lanes.linger(lane));
+        }
         self.schedule = schedule;
-        self.adrift = self.rows.adrift()?.into_iter().collect();
         let waiting = self.rows.number("SELECT tasks FROM totals WHERE state = 6")?;
         self.waiting = waiting.map_or(0, super::rows::unsigned);
         self.has_families = self.rows.number("SELECT 1 FROM families LIMIT 1")?.is_some();
@@ -437,7 +447,10 @@ impl Writer {
         let retried = self.end_all(&mut round, &cut_off, |attempt, _| Ending::lost(attempt))?;
         for (task, lane) in self.rows.lingering()? {
             self.apply(&mut round, &Change::LingerOver { task })?;
-            self.leave_lane(&mut round, &lane)?;
+            let hash = lane_hash(&lane);
+            if let Some(number) = self.lanes.number(hash) {
+                self.leave_lane(&mut round, &LaneRef { name: lane, hash, number })?;
+            }
         }
         self.commit(&mut round)?;
         Ok(retried)

@@ -8,20 +8,28 @@ use super::questions::{READY, ready_of};
 use super::{Rows, sql, task_id};
 use crate::error::Result;
 use crate::id::TaskId;
-use crate::store::sqlite::change::{Change, KindNumber, hold_number};
+use crate::store::sqlite::change::{Change, KindNumber};
 use crate::store::sqlite::failure::failed;
+use crate::store::sqlite::lanes::{Lanes, Post};
 use crate::store::sqlite::limiter::KeptStart;
 use crate::store::sqlite::schedule::Ready;
 use crate::time::Timestamp;
 
-/// The unfinished tasks of a lane.
-const IN_LANE: &str = "FROM tasks INDEXED BY tasks_lane WHERE lane = ?1 AND state IN (0, 1, 2, 6)";
+/// The tasks that their lane holds back.
+const BEHIND: &str = "FROM tasks INDEXED BY tasks_lane WHERE hold = 1 AND lane_number = ?1 AND lane_hash = ?2";
+/// The tasks that their lane passes.
+const ADRIFT: &str = "FROM tasks INDEXED BY tasks_adrift WHERE hold = 3 AND lane_number = ?1 AND lane_hash = ?2";
 
 impl Rows {
     pub(super) fn apply_order(&self, change: &Change) -> Result<()> {
         match change {
-            Change::Hold { task, hold } => self
-                .execute("UPDATE tasks SET hold = ?2 WHERE id = ?1", params![sql(task.as_u64()), hold_number(*hold)]),
+            Change::Stream { task, number } => {
+                self.execute("UPDATE tasks SET stream = ?2 WHERE id = ?1", params![sql(task.as_u64()), number])
+            }
+            Change::LaneNumber { task, number } => {
+                self.execute("UPDATE tasks SET lane_number = ?2 WHERE id = ?1", params![sql(task.as_u64()), number])
+            }
+            Change::HasLanes => self.execute("UPDATE process SET has_lanes = 1", []),
             Change::Linger { task, lane } => {
                 self.execute("INSERT OR REPLACE INTO lingering VALUES (?1, ?2)", params![sql(task.as_u64()), lane])
             }
@@ -58,62 +66,62 @@ impl Rows {
         }
     }
 
-    /// Whether somebody in the lane runs, or is to run next; those adrift do not count.
-    pub(in super::super) fn is_lane_taken(&self, lane: &str) -> Result<bool> {
-        self.has(&format!("SELECT 1 {IN_LANE} AND hold <> 3 LIMIT 1"), lane)
+    /// The first task that its lane holds back.
+    pub(in super::super) fn next_in_lane(&self, number: i64, hash: i64) -> Result<Option<Ready>> {
+        self.one(&format!("SELECT {READY} {BEHIND} ORDER BY id LIMIT 1"), params![number, hash])
     }
 
-    /// Whether somebody in the lane is open, held back by its limit's key only, or runs.
-    pub(in super::super) fn has_first(&self, lane: &str) -> Result<bool> {
-        self.has(&format!("SELECT 1 {IN_LANE} AND hold IN (0, 2) LIMIT 1"), lane)
+    /// The first task that its lane passes and that is ready all the same.
+    pub(in super::super) fn first_ready_adrift(&self, number: i64, hash: i64, now: Timestamp) -> Result<Option<Ready>> {
+        let query = format!("SELECT {READY} {ADRIFT} AND state <> 6 AND run_at <= ?3 ORDER BY id LIMIT 1");
+        self.one(&query, params![number, hash, now.as_millis()])
     }
 
-    /// Whether the lane has unfinished tasks.
-    pub(in super::super) fn is_lane_used(&self, lane: &str) -> Result<bool> {
-        self.has(&format!("SELECT 1 {IN_LANE} LIMIT 1"), lane)
+    /// The tasks that their lane holds back.
+    pub(in super::super) fn behind_in_lane(&self, number: i64, hash: i64) -> Result<Vec<Ready>> {
+        self.several(&format!("SELECT {READY} {BEHIND}"), params![number, hash])
     }
 
-    fn has(&self, query: &str, lane: &str) -> Result<bool> {
-        self.connection.prepare_cached(query).map_err(failed)?.exists([lane]).map_err(failed)
+    /// The tasks that their lane passes.
+    pub(in super::super) fn adrift_in_lane(&self, number: i64, hash: i64) -> Result<Vec<Ready>> {
+        self.several(&format!("SELECT {READY} {ADRIFT}"), params![number, hash])
     }
 
-    /// All unfinished tasks of a lane, in the order of acceptance.
-    pub(in super::super) fn in_lane(&self, lane: &str) -> Result<Vec<Ready>> {
-        let mut query =
-            self.connection.prepare_cached(&format!("SELECT {READY} {IN_LANE} ORDER BY id")).map_err(failed)?;
-        let rows = query.query_map([lane], ready_of).map_err(failed)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(failed)
-    }
-
-    /// The one of a lane that is open, held back by its limit's key only, or runs.
-    pub(in super::super) fn first_of_lane(&self, lane: &str) -> Result<Option<Ready>> {
-        self.one_in_lane("hold IN (0, 2)", params![lane])
-    }
-
-    /// The first of a lane that is not passed: all but those adrift that are not ready.
-    pub(in super::super) fn first_ready_of_lane(&self, lane: &str, now: Timestamp) -> Result<Option<Ready>> {
-        self.one_in_lane("NOT (hold = 3 AND (state = 6 OR run_at > ?2))", params![lane, now.as_millis()])
-    }
-
-    fn one_in_lane(&self, condition: &str, params: impl rusqlite::Params) -> Result<Option<Ready>> {
-        let query = format!("SELECT {READY} {IN_LANE} AND {condition} ORDER BY id LIMIT 1");
-        let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
+    fn one(&self, query: &str, params: impl rusqlite::Params) -> Result<Option<Ready>> {
+        let mut query = self.connection.prepare_cached(query).map_err(failed)?;
         query.query_row(params, ready_of).optional().map_err(failed)
     }
 
-    /// The first task that its lane holds back.
-    pub(in super::super) fn next_in_lane(&self, lane: &str) -> Result<Option<Ready>> {
-        self.one_in_lane("hold = 1", params![lane])
+    fn several(&self, query: &str, params: impl rusqlite::Params) -> Result<Vec<Ready>> {
+        let mut query = self.connection.prepare_cached(query).map_err(failed)?;
+        let rows = query.query_map(params, ready_of).map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
-    /// How many tasks are adrift in each lane that has some.
-    pub(in super::super) fn adrift(&self) -> Result<Vec<(Arc<str>, u32)>> {
-        let mut query = self
-            .connection
-            .prepare("SELECT lane, count(*) FROM tasks INDEXED BY tasks_adrift WHERE hold = 3 GROUP BY lane")
-            .map_err(failed)?;
-        let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?.into(), row.get(1)?))).map_err(failed)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    /// All lanes that are in use, but for those of tasks that run.
+    pub(in super::super) fn lanes(&self) -> Result<Lanes> {
+        let mut lanes = Lanes::default();
+        let query = |index: &str, condition: &str| {
+            format!("SELECT lane_hash, lane_number, id FROM tasks INDEXED BY {index} WHERE {condition}")
+        };
+        for (post, query) in [
+            (Post::Adrift, query("tasks_adrift", "hold = 3")),
+            (Post::Behind, query("tasks_lane", "hold = 1")),
+            (Post::First, query("tasks_waiting", "state = 6 AND lane_hash IS NOT NULL AND hold NOT IN (1, 3)")),
+            (Post::First, query("tasks_held", "hold = 2 AND lane_hash IS NOT NULL")),
+            (
+                Post::First,
+                query("tasks_ready", "state IN (0, 2) AND hold IN (0, 3) AND hold <> 3 AND lane_hash IS NOT NULL"),
+            ),
+        ] {
+            let mut query = self.connection.prepare(&query).map_err(failed)?;
+            let mut rows = query.query([]).map_err(failed)?;
+            while let Some(row) = rows.next().map_err(failed)? {
+                let (hash, number, id) = row.try_into().map_err(failed)?;
+                lanes.read(hash, number, post, task_id(id));
+            }
+        }
+        Ok(lanes)
     }
 
     /// The cancelled attempts that keep their lanes, by what the rows say.
@@ -132,23 +140,17 @@ impl Rows {
 
     /// The best tasks that are held back by their limit's key, at most `limit`.
     pub(in super::super) fn held_by_key(&self, kind: KindNumber, key: &str, limit: usize) -> Result<Vec<Ready>> {
-        let mut query = self
-            .connection
-            .prepare_cached(&format!(
-                "SELECT {READY} FROM tasks INDEXED BY tasks_held WHERE hold = 2 AND kind = ?1 AND limit_key = ?2 \
-                 ORDER BY priority DESC, run_at, id LIMIT ?3"
-            ))
-            .map_err(failed)?;
-        let rows = query.query_map(params![kind, key, limit], ready_of).map_err(failed)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+        let query = format!(
+            "SELECT {READY} FROM tasks INDEXED BY tasks_held WHERE hold = 2 AND kind = ?1 AND limit_key = ?2 \
+             ORDER BY priority DESC, run_at, id LIMIT ?3"
+        );
+        self.several(&query, params![kind, key, limit])
     }
 
     /// Tasks of a kind that are held back by any key, at most `limit`.
     pub(in super::super) fn held_of_kind(&self, kind: KindNumber, limit: usize) -> Result<Vec<Ready>> {
         let query = format!("SELECT {READY} FROM tasks INDEXED BY tasks_held WHERE hold = 2 AND kind = ?1 LIMIT ?2");
-        let mut query = self.connection.prepare_cached(&query).map_err(failed)?;
-        let rows = query.query_map(params![kind, limit], ready_of).map_err(failed)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+        self.several(&query, params![kind, limit])
     }
 
     /// The kept starts of what has a limited rate, in their order.

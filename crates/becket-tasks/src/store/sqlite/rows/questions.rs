@@ -11,10 +11,11 @@ use crate::id::{SubmissionId, TaskId};
 use crate::state::Standing;
 use crate::store::sqlite::block::Span;
 use crate::store::sqlite::change::{
-    BlockRow, KindNumber, SubmissionRow, WorkerNumber, hold_of, outcome_number, state_of,
+    BlockRow, KindNumber, StreamNumber, SubmissionRow, WorkerNumber, hold_of, outcome_number, state_of,
 };
 use crate::store::sqlite::failure::{damaged, failed};
-use crate::store::sqlite::schedule::{Key, Ready, StreamKey, Ties};
+use crate::store::sqlite::lanes::LaneRef;
+use crate::store::sqlite::schedule::{Key, Ready, StreamKey, Ties, Unread};
 use crate::task::Outcome;
 use crate::time::Timestamp;
 
@@ -122,25 +123,24 @@ impl Rows {
     }
 
     /// The earliest claimable tasks of a stream after a key, at most `limit`.
-    pub(in super::super) fn ready_after(&self, stream: &StreamKey, after: Key, limit: usize) -> Result<Vec<Ready>> {
+    pub(in super::super) fn ready_after(&self, unread: &Unread) -> Result<Vec<Ready>> {
+        let Unread { stream, number, after: Key(run_at, id), limit } = unread;
         let mut query = self
             .connection
             .prepare_cached(&format!(
                 "SELECT {READY} FROM tasks INDEXED BY tasks_ready WHERE state IN (0, 2) AND hold IN (0, 3) \
-                 AND kind = ?1 AND priority = ?2 AND source = ?3 AND tenant = ?4 AND (run_at, id) > (?5, ?6) \
+                 AND kind = ?1 AND priority = ?2 AND source = ?3 AND stream = ?4 AND (run_at, id) > (?5, ?6) \
                  ORDER BY run_at, id LIMIT ?7"
             ))
             .map_err(failed)?;
-        let tenant = stream.tenant.as_deref().unwrap_or_default();
-        let Key(run_at, id) = after;
         let of =
-            params![stream.kind, stream.priority.0, stream.source, tenant, run_at.as_millis(), sql(id.as_u64()), limit];
+            params![stream.kind, stream.priority.0, stream.source, number, run_at.as_millis(), sql(id.as_u64()), limit];
         let rows = query.query_map(of, ready_of).map_err(failed)?;
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
-    /// Which streams have claimable tasks, with the first of each.
-    pub(in super::super) fn streams(&self) -> Result<Vec<(StreamKey, Key)>> {
+    /// Which streams have claimable tasks, with their numbers and the first of each.
+    pub(in super::super) fn streams(&self) -> Result<Vec<(StreamKey, StreamNumber, Key)>> {
         streams(&self.connection)
     }
 
@@ -212,36 +212,37 @@ impl Rows {
     }
 }
 
-/// Which streams have claimable tasks, with the first of each: one look-up in the index for each.
-pub(in super::super) fn streams(connection: &Connection) -> Result<Vec<(StreamKey, Key)>> {
+/// Which streams have claimable tasks, with their numbers and the first of each: one look-up in the index for each.
+pub(in super::super) fn streams(connection: &Connection) -> Result<Vec<(StreamKey, StreamNumber, Key)>> {
     let mut query = connection
         .prepare_cached(
-            "SELECT kind, priority, source, tenant, run_at, id FROM tasks INDEXED BY tasks_ready \
-             WHERE state IN (0, 2) AND hold IN (0, 3) AND (kind, priority, source, tenant) > (?1, ?2, ?3, ?4) \
-             ORDER BY kind, priority, source, tenant, run_at, id LIMIT 1",
+            "SELECT kind, priority, source, stream, run_at, id, tenant FROM tasks INDEXED BY tasks_ready \
+             WHERE state IN (0, 2) AND hold IN (0, 3) AND (kind, priority, source, stream) > (?1, ?2, ?3, ?4) \
+             ORDER BY kind, priority, source, stream, run_at, id LIMIT 1",
         )
         .map_err(failed)?;
     let mut streams = Vec::new();
-    let mut last = (i64::MIN, i64::from(i8::MIN), i64::MIN, String::new());
-    while let Some((next, key)) = query
+    let mut last = (i64::MIN, i64::from(i8::MIN), i64::MIN, i64::MIN);
+    while let Some((next, key, tenant)) = query
         .query_row(params![last.0, last.1, last.2, last.3], |row| {
-            let stream = (row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?);
-            Ok((stream, Key(Timestamp::from_millis(row.get(4)?), task_id(row.get(5)?))))
+            let stream = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            let key = Key(Timestamp::from_millis(row.get(4)?), task_id(row.get(5)?));
+            Ok((stream, key, row.get::<_, String>(6)?))
         })
         .optional()
         .map_err(failed)?
     {
         let priority = Reverse(i8::try_from(next.1).unwrap_or_default());
-        let tenant = (!next.3.is_empty()).then(|| next.3.as_str().into());
-        streams.push((StreamKey { kind: next.0, priority, source: next.2, tenant }, key));
+        let tenant = (!tenant.is_empty()).then(|| tenant.into());
+        streams.push((StreamKey { kind: next.0, priority, source: next.2, tenant }, next.3, key));
         last = next;
     }
     Ok(streams)
 }
 
 pub(super) const READY: &str = "id, submission, kind, priority, state, attempt, spared, max_attempts, run_at, created_at, \
-                                source, hold, lane, passes, tenant, limit_key";
-const READY_COLUMNS: usize = 16;
+                                source, hold, lane, passes, tenant, limit_key, stream, lane_number, lane_hash";
+const READY_COLUMNS: usize = 19;
 
 pub(super) fn ready_of(row: &Row<'_>) -> rusqlite::Result<Ready> {
     let state = state_of(row.get(4)?).ok_or_else(|| damaged("a task's state"))?;
@@ -261,6 +262,7 @@ pub(super) fn ready_of(row: &Row<'_>) -> rusqlite::Result<Ready> {
         created_at: Timestamp::from_millis(row.get(9)?),
         source: row.get(10)?,
         hold,
+        stream: row.get(16)?,
         ties: ties_of(row)?,
     })
 }
@@ -275,5 +277,9 @@ fn ties_of(row: &Row<'_>) -> rusqlite::Result<Option<Arc<Ties>>> {
     if lane.is_none() && tenant.is_none() && limit_key.is_none() {
         return Ok(None);
     }
+    let lane = match lane {
+        Some(name) => Some(LaneRef { name, number: row.get(17)?, hash: row.get(18)? }),
+        None => None,
+    };
     Ok(Some(Arc::new(Ties { lane, passes: row.get(13)?, tenant, limit_key })))
 }

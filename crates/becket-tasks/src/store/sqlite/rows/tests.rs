@@ -42,7 +42,10 @@ fn task(id: u64, started_by: Option<WorkerNumber>) -> Change {
         started_by,
         source: 1,
         hold: Hold::Lane,
+        stream: 11,
         lane: Some("lane".into()),
+        lane_number: Some(11),
+        lane_hash: Some(-7),
         passes: true,
         since: Some(AT),
         tenant: Some("tenant".into()),
@@ -87,9 +90,9 @@ fn changes() -> Vec<Change> {
         task(13, None),
         task(31, None),
         Change::Appended { submission: SubmissionId::from_u64(10), task: id(31) },
-        Change::Start { task: id(11), from: State::Queued, attempt: 1, worker: 1, at },
+        Change::Start { task: id(11), from: State::Queued, hold: Hold::Open, attempt: 1, worker: 1, at },
         end(id(11), State::Retrying, Outcome::Failed),
-        Change::Start { task: id(11), from: State::Retrying, attempt: 2, worker: 1, at },
+        Change::Start { task: id(11), from: State::Retrying, hold: Hold::Adrift, attempt: 2, worker: 1, at },
         end(id(11), State::Completed, Outcome::Completed),
         Change::Result { task: id(11), expires_at: at, body: b"{}".to_vec() },
         Change::Result { task: id(12), expires_at: at, body: b"[]".to_vec() },
@@ -111,6 +114,9 @@ fn changes() -> Vec<Change> {
         Change::Keys(sealed(2)),
         Change::ForgetKeys { segment: 1 },
         Change::Hold { task: id(31), hold: Hold::Key },
+        Change::Stream { task: id(31), number: 12 },
+        Change::LaneNumber { task: id(31), number: 12 },
+        Change::HasLanes,
         Change::Linger { task: id(12), lane: "lane".into() },
         Change::Linger { task: id(11), lane: "lane".into() },
         Change::LingerOver { task: id(11) },
@@ -167,6 +173,9 @@ const fn name(change: &Change) -> &'static str {
         Change::Kind { .. } => "kind",
         Change::Source { .. } => "source",
         Change::Hold { .. } => "hold",
+        Change::Stream { .. } => "stream",
+        Change::LaneNumber { .. } => "lane number",
+        Change::HasLanes => "has lanes",
         Change::Linger { .. } => "linger",
         Change::LingerOver { .. } => "linger over",
         Change::Family { .. } => "family",
@@ -203,7 +212,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 32, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 35, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

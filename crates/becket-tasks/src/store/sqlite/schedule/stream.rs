@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Key, KindNumber, Ready};
-use crate::store::sqlite::change::SourceNumber;
+use crate::store::sqlite::change::{SourceNumber, StreamNumber};
 
 /// Which stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +48,10 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) key: StreamKey,
+    /// Under which its rows lie together.
+    pub(super) number: StreamNumber,
+    /// How many of its tasks were set aside. While some are, it keeps its number.
+    pub(super) aside: u32,
     pub(super) tasks: BTreeMap<Key, Ready>,
     /// Whether the rows hold more tasks, all of them after `cursor`; what is not after it is in memory.
     pub(super) more: bool,
@@ -59,13 +63,22 @@ pub(super) struct Stream {
 
 impl Stream {
     /// All of its tasks are in memory: there are none.
-    pub(super) fn new(key: StreamKey) -> Self {
-        Self { key, tasks: BTreeMap::new(), more: false, cursor: Key::MIN, from: Key::MIN, place: Place::Nowhere }
+    pub(super) fn new(key: StreamKey, number: StreamNumber) -> Self {
+        Self {
+            key,
+            number,
+            aside: 0,
+            tasks: BTreeMap::new(),
+            more: false,
+            cursor: Key::MIN,
+            from: Key::MIN,
+            place: Place::Nowhere,
+        }
     }
 
     /// The rows hold tasks of it, the first of which is `from`, and none is in memory.
-    pub(super) fn unread(key: StreamKey, from: Key) -> Self {
-        Self { more: true, from, ..Self::new(key) }
+    pub(super) fn unread(key: StreamKey, number: StreamNumber, from: Key) -> Self {
+        Self { more: true, from, ..Self::new(key, number) }
     }
 
     /// Nothing of it comes before this; `None` if it has no tasks.
@@ -74,6 +87,11 @@ impl Stream {
             Some((key, _)) => Some(*key),
             None => self.more.then_some(self.from),
         }
+    }
+
+    /// Whether none of its tasks is left.
+    pub(super) fn is_over(&self) -> bool {
+        self.head().is_none() && self.aside == 0
     }
 
     /// Whether its first task is on disk only.

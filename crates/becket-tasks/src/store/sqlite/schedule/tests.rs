@@ -11,6 +11,7 @@ fn ready(id: u64, kind: KindNumber, priority: i8, run_at: i64) -> Ready {
         standing: Standing::queued(1, run_at),
         created_at: run_at,
         hold: Hold::Open,
+        stream: 0,
         ties: None,
     }
 }
@@ -119,7 +120,7 @@ fn full_window_keeps_the_earliest_and_knows_of_more() {
     }
     let unread = |schedule: &mut Schedule| {
         let best = schedule.best_due(&HashSet::from([1]), |_| true, Timestamp::from_millis(5));
-        matches!(best, Some(Best::Unread(of, Key(_, after), _)) if of == stream && after.as_u64() == WINDOW_MAX as u64)
+        matches!(best, Some(Best::Unread(unread)) if unread.stream == stream && unread.after.1.as_u64() == WINDOW_MAX as u64)
     };
     assert!(unread(&mut schedule));
     schedule.add_ready(ready(999_998, 1, 0, 5));
@@ -142,12 +143,34 @@ fn windows_of_many_streams_are_bounded_together() {
 fn unread_streams_are_served_in_the_order_of_their_first_tasks() {
     let streams = [("late", 9_i64), ("early", 3)].map(|(tenant, run_at)| {
         let first = of_tenant(tenant, ready(run_at.unsigned_abs(), 1, 0, run_at));
-        (StreamKey::of(&first), first.key())
+        (StreamKey::of(&first), run_at, first.key())
     });
     let mut schedule = Schedule::new(streams.clone(), Turns::default());
     let best = schedule.best_due(&HashSet::from([1]), |_| true, Timestamp::from_millis(20));
-    assert!(matches!(best, Some(Best::Unread(stream, Key::MIN, _)) if stream == streams[1].0));
+    assert!(
+        matches!(best, Some(Best::Unread(unread)) if (&unread.stream, unread.number, unread.after) == (&streams[1].0, 3, Key::MIN))
+    );
     schedule.fill(&streams[1].0, Vec::new(), false);
     let best = schedule.best_due(&HashSet::from([1]), |_| true, Timestamp::from_millis(20));
-    assert!(matches!(best, Some(Best::Unread(stream, ..)) if stream == streams[0].0));
+    assert!(matches!(best, Some(Best::Unread(unread)) if unread.stream == streams[0].0));
+}
+
+#[test]
+fn stream_keeps_its_number_while_a_task_of_it_is_aside() {
+    let mut schedule = Schedule::default();
+    let [first, second] = [1, 2].map(|id| of_tenant("a", ready(id, 1, 0, 5)));
+    let number = schedule.number_of(&first);
+    assert_eq!(number, 1, "the first gives the number");
+    let first = Ready { stream: number, ..first };
+    schedule.add_ready(first.clone());
+    assert_eq!(schedule.number_of(&second), 1);
+    schedule.set_aside(&first);
+    assert_eq!(schedule.number_of(&second), 1, "its row is still there");
+    schedule.take_back(first.clone());
+    schedule.set_aside(&first);
+    schedule.forget_aside(&first);
+    assert!(schedule.streams.is_empty());
+    assert_eq!(schedule.number_of(&second), 2);
+    assert_eq!(schedule.number_of(&Ready { stream: 9, ..second }), 9, "one that returns keeps its own");
+    assert_eq!(schedule.number_of(&ready(3, 1, 0, 5)), 0, "without a tenant there is none");
 }

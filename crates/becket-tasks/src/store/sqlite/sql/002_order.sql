@@ -11,6 +11,11 @@ ALTER TABLE tasks ADD COLUMN source INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tasks ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tasks ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
 ALTER TABLE tasks ADD COLUMN lane TEXT;
+-- Names would scatter what comes together over an index. So lanes, and the streams of tenants, go by the id of the task that
+-- came first since they were last empty: neighbours then share pages.
+ALTER TABLE tasks ADD COLUMN stream INTEGER NOT NULL DEFAULT 0;    -- 0 without a tenant; of the ready only, else outdated
+ALTER TABLE tasks ADD COLUMN lane_number INTEGER;                  -- of the unfinished only, else outdated
+ALTER TABLE tasks ADD COLUMN lane_hash INTEGER;                    -- the first 64 bits of the name's SHA-256
 ALTER TABLE tasks ADD COLUMN passes INTEGER NOT NULL DEFAULT 0;    -- whether the lane passes it while it is not ready
 ALTER TABLE tasks ADD COLUMN since INTEGER;                        -- of a debounced task: when its burst began
 ALTER TABLE tasks ADD COLUMN limit_key TEXT;
@@ -21,12 +26,16 @@ UPDATE tasks SET source = (SELECT number FROM sources WHERE name =
     (SELECT source FROM submissions WHERE submissions.id = tasks.submission));
 
 DROP INDEX tasks_ready;
-CREATE INDEX tasks_ready ON tasks (kind, priority, source, tenant, run_at) WHERE state IN (0, 2) AND hold IN (0, 3);
-CREATE INDEX tasks_lane ON tasks (lane) WHERE lane IS NOT NULL AND state IN (0, 1, 2, 6);
-CREATE INDEX tasks_adrift ON tasks (lane) WHERE hold = 3;
+CREATE INDEX tasks_ready ON tasks (kind, priority, source, stream, run_at) WHERE state IN (0, 2) AND hold IN (0, 3);
+CREATE INDEX tasks_lane ON tasks (lane_number, lane_hash) WHERE hold = 1;
+CREATE INDEX tasks_adrift ON tasks (lane_number, lane_hash) WHERE hold = 3;
+CREATE INDEX tasks_waiting ON tasks (lane_number, lane_hash) WHERE state = 6 AND lane_hash IS NOT NULL;
 CREATE INDEX tasks_held ON tasks (kind, limit_key, priority DESC, run_at) WHERE hold = 2;
 
 INSERT INTO totals VALUES (6, 0);
+
+-- Whether any task ever had a lane.
+ALTER TABLE process ADD COLUMN has_lanes INTEGER NOT NULL DEFAULT 0;
 
 -- Who waits, or waited, for whom.
 CREATE TABLE families (

@@ -37,10 +37,10 @@ async fn pool_grows_while_work_waits_and_shrinks_when_it_is_done() {
     let live =
         waiting().options(|options| (options.concurrency, options.concurrency_max) = (2, Some(24))).start().await;
     assert_eq!(live.engine.pool(), PoolSize { now: 2, min: 2, max: 24 });
-    busy(&live, 8_000).await;
+    busy(&live, 2_400).await;
     until_size(&live, 24).await;
     until_size(&live, 2).await;
-    assert_eq!(live.store.counts().await.unwrap().of(State::Completed), 8_000);
+    assert_eq!(live.store.counts().await.unwrap().of(State::Completed), 2_400);
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +67,7 @@ async fn no_more_run_at_once_than_the_most() {
 async fn burst_after_a_quiet_time_is_not_held_back_by_a_pool_that_has_shrunk() {
     let world = waiting().task("stays", |_| std::future::pending());
     let live = world.options(|options| (options.concurrency, options.concurrency_max) = (2, Some(24))).start().await;
-    busy(&live, 8_000).await;
+    busy(&live, 2_400).await;
     until_size(&live, 24).await;
     until_size(&live, 2).await;
     // The claim that waits was made by a larger pool, and gets more than this one can begin.

@@ -190,5 +190,6 @@ fn policy(handler: &Configured, ordered: Ordered, mode: Mode, config: &Config) -
         lane: ordered.lane,
         tenant: ordered.tenant,
         limit_key: ordered.limit_key,
+        unique: ordered.unique,
     }
 }

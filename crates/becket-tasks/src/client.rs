@@ -343,8 +343,8 @@ impl Client {
         self.store.requeue(tasks.to_vec()).await
     }
 
-    /// Cancels unfinished tasks; answers which. A running one
-    /// learns it when its lease is next renewed, within two seconds.
+    /// Cancels unfinished tasks; answers which. One that runs in this process hears it at once, one that runs in another
+    /// when its lease is next renewed there, within two seconds.
     ///
     /// # Errors
     /// As [`Store::cancel`]; nothing was changed.

@@ -35,7 +35,11 @@ pub struct Order {
 }
 
 /// How many times as long as `debounce` its `debounce_max` is where that is not given.
-const DEBOUNCES: u32 = 6;
+pub(crate) const DEBOUNCES: u32 = 6;
+/// The longest `debounce`.
+pub(crate) const DEBOUNCE_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// The longest `debounce_max`.
+pub(crate) const DEBOUNCE_MAX_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 pub(super) fn read(section: &mut Section<'_>) -> Option<Order> {
     let (names_lane, has_debounce, has_key) = (section.has("lane"), section.has("debounce"), section.has("limit_key"));

@@ -212,7 +212,7 @@ pub(crate) enum TasksCommand {
         id: String,
     },
     /// Submits a task to be run, by hand.
-    Enqueue(EnqueueArgs),
+    Enqueue(Box<EnqueueArgs>),
     /// Runs tasks again from the start: those named, or dead letters chosen by a filter. What steps have done stays done,
     /// but for tasks that had completed.
     Requeue {

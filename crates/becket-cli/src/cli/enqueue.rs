@@ -152,7 +152,8 @@ mod tests {
     fn body(flags: &str) -> Result<String, String> {
         let cli = Cli::try_parse_from(format!("becket tasks enqueue triage {flags}").split_whitespace());
         let Command::Tasks(tasks) = cli.map_err(|error| error.to_string())?.command else { unreachable!() };
-        let TasksCommand::Enqueue(EnqueueArgs { kind, args, options, .. }) = tasks.command else { unreachable!() };
+        let TasksCommand::Enqueue(enqueue) = tasks.command else { unreachable!() };
+        let EnqueueArgs { kind, args, options, .. } = *enqueue;
         let args = args.map(|args| RawValue::from_string(args).unwrap());
         Ok(serde_json::to_string(&EnqueueBody { kind: &kind, args: args.as_deref(), options: &options }).unwrap())
     }

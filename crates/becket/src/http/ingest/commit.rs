@@ -99,7 +99,7 @@ fn awaited(
             .tasks
             .iter()
             .zip(&inserted.tasks)
-            .filter(|(new, task)| inline.iter().any(|kind| *kind == new.kind) && inserted.reused.contains(task));
+            .filter(|(new, task)| inline.contains(&new.kind) && inserted.reused.contains(task));
         awaited.extend(standing.map(|(new, task)| Awaited::Standing(*task, Arc::clone(&new.kind))));
     }
     (awaited.len() == inline.len()).then_some(awaited)

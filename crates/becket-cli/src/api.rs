@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use reqwest::{Method, RequestBuilder, Response, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -63,6 +63,15 @@ impl Api {
         self.call(Method::POST, path, &Query::new(), body).await
     }
 
+    /// Posts a JSON body; answers with which success, too.
+    pub(crate) async fn post_for_status<B: Serialize>(
+        &self,
+        path: &[&str],
+        body: &B,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
+        self.call_for_status(Method::POST, path, &Query::new(), Some(body)).await
+    }
+
     /// Makes it so that there is something at a path.
     pub(crate) async fn put(&self, path: &[&str]) -> anyhow::Result<Bytes> {
         self.call(Method::PUT, path, &Query::new(), None::<&()>).await
@@ -75,7 +84,12 @@ impl Api {
 
     /// Opens the stream of what happens to tasks.
     pub(crate) async fn events(&self, query: &Query) -> anyhow::Result<Response> {
-        let url = self.url(&["events"], query);
+        self.stream(&["events"], query).await
+    }
+
+    /// Opens the stream of server-sent events at a path.
+    pub(crate) async fn stream(&self, path: &[&str], query: &Query) -> anyhow::Result<Response> {
+        let url = self.url(path, query);
         let request = self.request(Method::GET, url.clone()).header(ACCEPT, "text/event-stream");
         let response = sent(&Method::GET, &url, request).await?;
         if response.status().is_success() {
@@ -113,16 +127,27 @@ impl Api {
         query: &Query,
         body: Option<&B>,
     ) -> anyhow::Result<Bytes> {
+        self.call_for_status(method, path, query, body).await.map(|(_, answer)| answer)
+    }
+
+    async fn call_for_status<B: Serialize>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &Query,
+        body: Option<&B>,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
         let url = self.url(path, query);
         let mut request = self.request(method.clone(), url.clone());
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(serde_json::to_vec(body)?);
         }
         let response = sent(&method, &url, request).await?;
-        if !response.status().is_success() {
+        let status = response.status();
+        if !status.is_success() {
             return Err(refused(&method, &url, response).await?.into());
         }
-        Ok(response.bytes().await.map_err(|error| broken(&method, &url, &error))?)
+        Ok((status, response.bytes().await.map_err(|error| broken(&method, &url, &error))?))
     }
 
     fn request(&self, method: Method, url: Url) -> RequestBuilder {

@@ -2,6 +2,7 @@
 //!
 //! `docs/reference/cli.md` is made from these texts by a test.
 
+mod enqueue;
 mod filter;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use reqwest::Url;
 
+pub(crate) use self::enqueue::{EnqueueArgs, EnqueueBody};
 pub(crate) use self::filter::{
     BulkArgs, DeliveryFilter, DeliverySelectionArgs, PageArgs, Query, SelectionArgs, SelectionBody, TaskFilter,
     TaskState, joined,
@@ -209,6 +211,8 @@ pub(crate) enum TasksCommand {
         /// The task's id, or the sender's id of a delivery that has one task.
         id: String,
     },
+    /// Submits a task to be run, by hand.
+    Enqueue(Box<EnqueueArgs>),
     /// Runs tasks again from the start: those named, or dead letters chosen by a filter. What steps have done stays done,
     /// but for tasks that had completed.
     Requeue {

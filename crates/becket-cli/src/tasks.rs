@@ -1,6 +1,7 @@
-//! `becket tasks`: look at tasks, run them again, end them, delete them, watch them.
+//! `becket tasks`: enqueue tasks, look at them, run them again, end them, delete them, watch them.
 
 mod change;
+mod enqueue;
 mod graph;
 mod progress;
 mod watch;
@@ -19,6 +20,7 @@ pub(crate) async fn run(args: TasksArgs, json: bool) -> anyhow::Result<ExitCode>
     match args.command {
         TasksCommand::List { filter, page } => list(&api, &filter, &page, json).await,
         TasksCommand::Show { id } => show(&api, &id, json).await,
+        TasksCommand::Enqueue(args) => enqueue::run(&api, &args, json).await,
         TasksCommand::Graph { id } => graph::run(&api, &id, json).await,
         TasksCommand::Requeue { selection } => change::requeue(&api, &selection, json).await,
         TasksCommand::Cancel { selection, reason } => change::cancel(&api, &selection, reason.as_deref(), json).await,

@@ -3,6 +3,8 @@
 //! ```text
 //! cargo run --release -p becket-tasks --example scaling
 //! ```
+//!
+//! With a number it does so many times less.
 
 #![expect(clippy::print_stdout, reason = "an example that shows what it does")]
 
@@ -64,15 +66,16 @@ async fn work(engine: &Engine, kind: &str, tasks: usize) -> Result<(), Box<dyn E
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let less = std::env::args().nth(1).map_or(Ok(1), |less| less.parse::<usize>())?.max(1);
     let mut registry = Registry::new();
     registry.task("ask", Policy::default(), ask)?;
     registry.task("compute", Policy::default(), compute)?;
     let options = EngineOptions { concurrency: 2, concurrency_max: Some(64), ..EngineOptions::default() };
     let engine = Engine::start(Arc::new(MemoryStore::default()) as Arc<dyn Store>, registry, options).await?;
 
-    work(&engine, "compute", 500).await?;
-    work(&engine, "ask", 2_500).await?;
-    work(&engine, "compute", 2_000).await?;
+    work(&engine, "compute", 500 / less).await?;
+    work(&engine, "ask", 2_500 / less).await?;
+    work(&engine, "compute", 2_000 / less).await?;
     engine.shutdown(Duration::from_secs(1)).await;
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! ```text
 //! cargo run -p becket-tasks --example scheduled -- /tmp/scheduled.db
 //! ```
+//!
+//! A number after the file says how many firings to wait for, 8 if not given.
 
 #![expect(clippy::print_stdout, reason = "an example that shows what it does")]
 
@@ -25,6 +27,7 @@ struct Firing {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).unwrap_or_else(|| "scheduled.db".to_owned());
+    let firings = std::env::args().nth(2).map_or(Ok(8), |firings| firings.parse::<u32>())?;
     let store = Arc::new(SqliteStore::open(SqliteOptions::new(path)).await?);
 
     let (tell, mut told) = mpsc::channel(100);
@@ -42,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let shown = |tick: Option<Timestamp>| tick.map_or_else(|| "never".to_owned(), |tick| tick.to_string());
         println!("last tick: {}; next tick: {}", shown(info.last_at), shown(info.next_at));
     }
-    for _ in 0..8 {
+    for _ in 0..firings {
         let Some(Firing { schedule, tick }) = told.recv().await else { break };
         println!("{schedule} fired for {tick}");
     }

@@ -14,6 +14,7 @@ mod wait;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -44,6 +45,8 @@ pub struct Client {
     store: Arc<dyn Store>,
     policies: Arc<HashMap<Arc<str>, Policy>>,
     payload_json: PayloadJson,
+    /// How many tasks were not accepted because another stood for them.
+    reused: Arc<AtomicU64>,
 }
 
 /// What may differ from the kind's [`Policy`] for one task.
@@ -75,7 +78,7 @@ pub struct EnqueueOptions {
     /// What its kind's limits by key count it under; `None` takes the policy's.
     pub limit_key: Option<Arc<str>>,
     /// Take another task of the kind for this one if there is one with the same key that has not ended, or whose result is
-    /// fresh; its id is answered. A result is fresh no longer than the policy keeps it.
+    /// fresh; its id is answered. A result is fresh no longer than the policy keeps it. `None` takes the policy's.
     pub unique: Option<Unique>,
 }
 
@@ -123,7 +126,12 @@ impl Client {
     /// A client of `store` that knows the kinds and policies of `registry`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, registry: &Registry) -> Self {
-        Self { store, policies: Arc::new(registry.policies()), payload_json: registry.payload_json() }
+        Self {
+            store,
+            policies: Arc::new(registry.policies()),
+            payload_json: registry.payload_json(),
+            reused: Arc::default(),
+        }
     }
 
     /// The store.
@@ -144,8 +152,8 @@ impl Client {
         self.policies.get_key_value(kind).map(|(kind, policy)| policy.new_task(Arc::clone(kind)))
     }
 
-    /// Accepts one submission; answers once it is durable. A task that is given no lane, tenant or limit's key gets what
-    /// its kind's [`Policy`] says.
+    /// Accepts one submission; answers once it is durable. A task that is given no lane, tenant, limit's key or unique key
+    /// gets what its kind's [`Policy`] says.
     ///
     /// # Errors
     /// As [`Store::insert`]; nothing was accepted.
@@ -156,7 +164,22 @@ impl Client {
 
     /// Accepts one submission whose tasks have been placed.
     pub(crate) async fn submit_placed(&self, submission: Submission) -> Result<Inserted> {
-        self.store.insert(vec![submission]).await?.pop().ok_or_else(no_answer)
+        let inserted = self.store.insert(vec![submission]).await?.pop().ok_or_else(no_answer)?;
+        self.count(&inserted);
+        Ok(inserted)
+    }
+
+    fn count(&self, inserted: &Inserted) {
+        if !inserted.reused.is_empty() {
+            self.reused.fetch_add(inserted.reused.len() as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// How many tasks were not accepted because another stood for them ([`NewTask::unique`]), through this client and those
+    /// cloned from it. An engine and all that is submitted through its client count together.
+    #[must_use]
+    pub fn reused(&self) -> u64 {
+        self.reused.load(Ordering::Relaxed)
     }
 
     /// Accepts submissions in one call, each wholly or not at all, as [`submit`](Self::submit) does; answers in the order
@@ -166,11 +189,14 @@ impl Client {
     /// As [`Store::insert`]; nothing was accepted.
     pub async fn submit_all(&self, mut submissions: Vec<Submission>) -> Result<Vec<Inserted>> {
         submissions.iter_mut().for_each(|submission| self.place(submission));
-        self.store.insert(submissions).await
+        let inserted = self.store.insert(submissions).await?;
+        inserted.iter().for_each(|one| self.count(one));
+        Ok(inserted)
     }
 
     /// Adds tasks to a submission that is there already; `None` if it is not. As with [`submit`](Self::submit), their
-    /// policies say what they belong to.
+    /// policies say what they belong to, and which tasks stand for them; but no result is fresh enough for that: whoever
+    /// runs a submission again wants it done again.
     ///
     /// # Errors
     /// As [`Store::append`]; nothing was accepted.
@@ -178,7 +204,9 @@ impl Client {
         if !self.place_appended(submission, &mut tasks).await? {
             return Ok(None);
         }
-        self.store.append(submission, tasks).await
+        let inserted = self.store.append(submission, tasks).await?;
+        inserted.iter().for_each(|one| self.count(one));
+        Ok(inserted)
     }
 
     /// Enqueues one task of `kind` with JSON `arguments`, as its policy says, once it is awaited; answers its id.
@@ -315,8 +343,8 @@ impl Client {
         self.store.requeue(tasks.to_vec()).await
     }
 
-    /// Cancels unfinished tasks; answers which. A running one
-    /// learns it when its lease is next renewed, within two seconds.
+    /// Cancels unfinished tasks; answers which. One that runs in this process hears it at once, one that runs in another
+    /// when its lease is next renewed there, within two seconds.
     ///
     /// # Errors
     /// As [`Store::cancel`]; nothing was changed.

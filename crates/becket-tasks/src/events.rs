@@ -4,6 +4,10 @@
 //! [`progress`](crate::progress) there, which no store keeps. A listener that is too slow loses the
 //! oldest announcements and is told how many; nobody waits for it. Announcements are for watching, never for truth:
 //! whoever must not miss anything asks the store.
+//!
+//! Apart from these a store tells which running attempts have just lost their task because it was cancelled: the workers of
+//! its process stop them at once. That costs nothing as long as nothing that runs is cancelled, and it is a shortcut, no
+//! more: a worker that misses it, as those of other processes do, learns the same when it renews its leases.
 
 use std::sync::Arc;
 
@@ -12,10 +16,13 @@ use tokio::sync::broadcast;
 use crate::id::{SubmissionId, TaskId};
 use crate::progress::{Latest, Progress};
 use crate::state::State;
+use crate::task::Lease;
 use crate::time::Timestamp;
 
 /// How many announcements a listener may lag behind.
 const CAPACITY: usize = 4_096;
+/// How many cancelled attempts a worker may lag behind.
+const CANCELLED_CAPACITY: usize = 1_024;
 
 /// One change of one task's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,12 +60,17 @@ pub enum Notice {
 #[derive(Clone, Debug)]
 pub struct Events {
     sender: broadcast::Sender<Notice>,
+    cancelled: broadcast::Sender<Lease>,
     progress: Arc<Latest>,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { sender: broadcast::Sender::new(CAPACITY), progress: Arc::default() }
+        Self {
+            sender: broadcast::Sender::new(CAPACITY),
+            cancelled: broadcast::Sender::new(CANCELLED_CAPACITY),
+            progress: Arc::default(),
+        }
     }
 }
 
@@ -73,6 +85,18 @@ impl Events {
     pub fn announce(&self, transition: Transition) {
         // An error means that nobody listens.
         let _ = self.sender.send(Notice::Transition(Arc::new(transition)));
+    }
+
+    /// Tells workers that a running attempt has lost its task, because that was cancelled; never waits.
+    pub fn cancelled(&self, attempt: Lease) {
+        // An error means that no worker listens.
+        let _ = self.cancelled.send(attempt);
+    }
+
+    /// Hears of running attempts whose tasks are cancelled from now on.
+    #[must_use]
+    pub fn cancellations(&self) -> Cancellations {
+        Cancellations(self.cancelled.subscribe())
     }
 
     /// Announces progress, and keeps it as the task's latest; never waits.
@@ -112,6 +136,23 @@ impl Subscription {
             Ok(notice) => Some(notice),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+/// Hears of attempts whose tasks were cancelled.
+#[derive(Debug)]
+pub struct Cancellations(broadcast::Receiver<Lease>);
+
+impl Cancellations {
+    /// Waits for the next attempt; `None` when the store is gone. One that lags behind by 1,024 misses the oldest.
+    pub async fn next(&mut self) -> Option<Lease> {
+        loop {
+            match self.0.recv().await {
+                Ok(attempt) => return Some(attempt),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
         }
     }
 }

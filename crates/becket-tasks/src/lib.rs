@@ -34,7 +34,9 @@ pub use id::{SubmissionId, TaskId};
 pub use naming::{IntoNaming, Naming, Subject, TemplateError};
 pub use order::{Debounce, Lane, Latest, Limits, OnRetry, Rate, Rules, Scope};
 pub use progress::Progress;
-pub use registry::{BatchHandler, DuplicateKind, Handler, LanePolicy, PayloadJson, Policy, Registry, Run};
+pub use registry::{
+    BatchHandler, DuplicateKind, Handler, LanePolicy, PayloadJson, Policy, Registry, Run, UniquePolicy,
+};
 pub use retry::{Backoff, RetryPolicy, TaskError};
 pub use schedule::Schedule;
 pub use state::State;

@@ -20,7 +20,7 @@ use crate::naming::Naming;
 use crate::order::{Debounce, Lane, Latest, Limits, OnRetry, Rules};
 use crate::retry::{RetryPolicy, TaskError};
 use crate::schedule::{Schedule, ScheduleError};
-use crate::submission::NewTask;
+use crate::submission::{NewTask, Unique};
 use crate::task::Claimed;
 
 /// Handlers by the kind of task that they run.
@@ -284,6 +284,26 @@ pub struct Policy {
     pub tenant: Option<Naming>,
     /// The limit's key of a task that is given none. Default: none.
     pub limit_key: Option<Naming>,
+    /// Which tasks are as good as one; for a task that does not say it itself. Default: each is its own.
+    pub unique: Option<UniquePolicy>,
+}
+
+/// Which of a kind's tasks are as good as one: see [`Unique`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct UniquePolicy {
+    /// The key; a task for which there is no name is its own.
+    pub name: Naming,
+    /// How long what one has returned is as good as new; [`Duration::ZERO`]: not at all, so that only tasks that have not
+    /// ended stand for others. What is kept no longer than [`Policy::result_ttl`] is fresh no longer, either.
+    pub fresh: Duration,
+}
+
+impl UniquePolicy {
+    /// What makes a task with this key unique.
+    #[must_use]
+    pub fn unique(&self, key: Arc<str>) -> Unique {
+        Unique { key, fresh: self.fresh }
+    }
 }
 
 /// In which lane a kind's tasks are, and how.
@@ -325,6 +345,7 @@ impl Default for Policy {
             lane: None,
             tenant: None,
             limit_key: None,
+            unique: None,
         }
     }
 }

@@ -110,7 +110,8 @@ pub(crate) fn start_in_virtual_time(
 ) -> Result<Arc<Worker>> {
     let (worker, to_finish) = build(store, registry, options)?;
     let (store, leases) = (Arc::clone(&worker.store), Arc::clone(&worker.leases));
-    tokio::spawn(lease::renew_until(store, leases, worker.options.lease, worker.renewal.clone()));
+    let cancelled = store.events().cancellations();
+    tokio::spawn(lease::renew_until(store, leases, worker.options.lease, cancelled, worker.renewal.clone()));
     Ok(spawn(worker, to_finish))
 }
 

@@ -45,6 +45,7 @@ pub use environment::environment;
 pub use error::{Error, Errors};
 pub use load::{Loaded, Loader, NAMED_FLAGS};
 pub use order::Order;
+pub(crate) use order::{DEBOUNCE_MAX, DEBOUNCE_MAX_MAX, DEBOUNCES};
 pub use origin::{MASK, Origin, Origins, Row};
 
 /// The commented defaults: every key with its meaning, range, default and environment variable.

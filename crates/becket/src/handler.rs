@@ -14,7 +14,9 @@ pub use batch::batch;
 pub use configured::{Configured, IntoHandler, background, inline};
 pub use result::IntoResult;
 
-pub(crate) use batch::Batch;
+#[cfg(feature = "testing")]
+pub(crate) use batch::RunBatch;
+pub(crate) use batch::{Around, Batch};
 pub(crate) use configured::RunTask;
 pub(crate) use order::{Given, Order};
 

@@ -19,6 +19,8 @@ mod guides {
     struct Lanes;
     #[doc = include_str!("../../../docs/guides/fairness.md")]
     struct Fairness;
+    #[doc = include_str!("../../../docs/guides/unique.md")]
+    struct Unique;
 }
 
 pub use app::{App, Cron, IntoStore, Mistake, Mounted, Running, StartError, cron};

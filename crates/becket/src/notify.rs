@@ -6,6 +6,9 @@
 //! Standard Webhooks, with the telling task's id as message id, and never to an address that is not public unless
 //! allowed.
 //!
+//! A task that stands for others ([`NewTask::unique`](becket_tasks::NewTask::unique)) is told of once where the handler or
+//! the route says whom, however many deliveries it stands for; whoever enqueued one of those with a URL is told as well.
+//!
 //! Paths and queries of webhook URLs hold tokens. The URL of a single task is kept beside its payload, where neither
 //! listings nor logs show it, and is erased with it; that of a handler or a route is kept nowhere but in the
 //! configuration. The secret that signs is never kept with a task.
@@ -92,6 +95,10 @@ impl Notifier {
         let gone = || TaskError::give_up("the task to tell of is not kept any more");
         let parent = family.parents.first().copied().ok_or_else(gone)?;
         let detail = client.get(parent).await?.ok_or_else(gone)?;
+        if detail.task.submission != run.task.submission && Address::kept_in(&run.task.meta).is_none() {
+            // It stands for one of this delivery's, and whoever is to be told is told by a task of its own delivery.
+            return Ok(None);
+        }
         let target = self.whom(&run.task, &detail.task.kind)?;
         let body = told(detail)?;
         let headers = [(CONTENT_TYPE.as_str(), "application/json")];

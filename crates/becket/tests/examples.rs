@@ -8,8 +8,11 @@ use std::process::Command;
 
 use becket::Config;
 
-const GUIDES: [&str; 2] =
-    [include_str!("../../../docs/guides/lanes.md"), include_str!("../../../docs/guides/fairness.md")];
+const GUIDES: [&str; 3] = [
+    include_str!("../../../docs/guides/lanes.md"),
+    include_str!("../../../docs/guides/fairness.md"),
+    include_str!("../../../docs/guides/unique.md"),
+];
 
 /// What an example prints. Cargo builds examples along with the tests of a package, beside the folder of the tests.
 fn output(example: &str) -> String {
@@ -65,5 +68,5 @@ fn every_configuration_in_the_guides_is_valid() {
         Config::from_toml(text).unwrap_or_else(|errors| panic!("{text}\n{errors}"));
         found += 1;
     }
-    assert!(found >= 4, "{found}");
+    assert!(found >= 5, "{found}");
 }

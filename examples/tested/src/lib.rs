@@ -1,9 +1,10 @@
-//! A GitHub App that thanks whoever opens an issue, labels it, and asks a day later. Its tests are in `tests/`.
+//! A GitHub App that thanks whoever opens an issue, labels it, and asks a day later; that answers comments, builds what is
+//! pushed, and writes a report each Monday. Its tests are in `tests/`.
 
 use std::time::Duration;
 
 use becket::event::IssuesEvent;
-use becket::{App, Event, State, TaskContext, TaskError, background};
+use becket::{App, Event, Payload, State, TaskContext, TaskError, background};
 use serde_json::{Value, json};
 
 /// GitHub's REST API, or what stands for it.
@@ -27,7 +28,14 @@ impl Api {
 
 /// The application, with all that is the same in production and in tests.
 pub fn app(app: App, api: Api) -> App {
-    app.state(api).on("issues.opened", background(welcome).retries(3)).on("ping", || async { "pong" })
+    let quiet = Duration::from_secs(10);
+    app.state(api)
+        .on("issues.opened", background(welcome).retries(3))
+        .on("issue_comment", background(answer).lane("{repository.full_name}#{issue.number}"))
+        .on("push", background(build).debounce(quiet, 6 * quiet))
+        .task("report", background(report))
+        .schedule("weekly", "0 3 * * MON", "report")
+        .on("ping", || async { "pong" })
 }
 
 async fn welcome(
@@ -43,4 +51,18 @@ async fn welcome(
     task.sleep(Duration::from_secs(24 * 3_600)).await?;
     task.step("ask", || say("Any news?")).await?;
     Ok(thanks["id"].clone())
+}
+
+async fn answer(Payload(event): Payload, State(api): State<Api>) -> Result<Value, TaskError> {
+    let comment = &event["comment"]["id"];
+    api.post(format!("/repos/octo/hello/issues/comments/{comment}/reactions"), json!({"content": "eyes"})).await
+}
+
+async fn build(Payload(push): Payload, State(api): State<Api>) -> Result<Value, TaskError> {
+    api.post("/repos/octo/hello/dispatches".to_owned(), json!({"event_type": "build", "commit": push["after"]})).await
+}
+
+async fn report(Payload(firing): Payload, State(api): State<Api>) -> Result<Value, TaskError> {
+    let title = format!("The week until {}", firing["tick"].as_str().unwrap_or_default());
+    api.post("/repos/octo/hello/issues".to_owned(), json!({"title": title})).await
 }

@@ -6,6 +6,7 @@ mod bulk;
 mod configuration;
 mod deliveries;
 mod demo;
+mod enqueue;
 mod errors;
 mod pauses;
 mod reference;

@@ -1,8 +1,10 @@
-//! What a new task belongs to: lane, tenant and limit's key, as its kind's policy says, where the task itself does not.
+//! What a new task belongs to, and which tasks are as good as it: lane, tenant, limit's key and unique key, as its kind's
+//! policy says, where the task itself does not.
 //!
 //! A payload is looked into once for all tasks of a submission, and only where a policy of theirs wants that.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -12,7 +14,7 @@ use crate::id::SubmissionId;
 use crate::naming::{Naming, Subject, look};
 use crate::query::SubmissionInfo;
 use crate::registry::Policy;
-use crate::submission::{NewTask, Submission};
+use crate::submission::{NewTask, Submission, Unique};
 
 impl Client {
     /// Places the tasks of a submission.
@@ -23,7 +25,11 @@ impl Client {
             Need::Labels => Bytes::new(),
             Need::Payload => (self.payload_json)(meta, payload),
         };
-        self.place_all(tasks, &Subject::new("", Arc::clone(source), Arc::clone(event), action.clone(), json));
+        self.place_all(
+            tasks,
+            &Subject::new("", Arc::clone(source), Arc::clone(event), action.clone(), json),
+            Duration::MAX,
+        );
     }
 
     /// Places tasks that are to be added to a submission; answers whether there is that submission.
@@ -39,7 +45,8 @@ impl Client {
                 None => return Ok(false),
             },
         };
-        self.place_all(tasks, &Subject::new("", source, event, action, json));
+        // Who runs something again wants it done again: only what has not ended is as good.
+        self.place_all(tasks, &Subject::new("", source, event, action, json), Duration::ZERO);
         Ok(true)
     }
 
@@ -54,19 +61,22 @@ impl Client {
         let lane = policy.and_then(|policy| policy.lane.as_ref()).map(|lane| &lane.name);
         let tenant = policy.and_then(|policy| policy.tenant.as_ref());
         let limit_key = policy.and_then(|policy| policy.limit_key.as_ref());
+        let unique = policy.and_then(|policy| policy.unique.as_ref()).map(|unique| &unique.name);
         let missing = [
             lane.filter(|_| task.lane.is_none()),
             tenant.filter(|_| task.tenant.is_none()),
             limit_key.filter(|_| task.limit_key.is_none()),
+            unique.filter(|_| task.unique.is_none()),
         ];
         missing.into_iter().flatten()
     }
 
-    fn place_all(&self, tasks: &mut [NewTask], submission: &Subject) {
+    /// Places tasks; results that are older than `fresh_max` are as good as none.
+    fn place_all(&self, tasks: &mut [NewTask], submission: &Subject, fresh_max: Duration) {
         let found = look(tasks.iter().flat_map(|task| self.missing(task)), submission.json());
         for task in tasks {
             let Some(policy) = self.policies.get(&task.kind) else { continue };
-            let Policy { lane, tenant, limit_key, .. } = policy;
+            let Policy { lane, tenant, limit_key, unique, result_ttl, .. } = policy;
             let subject = submission.of_kind(&task.kind);
             let name = |naming: &Naming| naming.name_among(&found, &subject);
             if task.lane.is_none()
@@ -79,6 +89,13 @@ impl Client {
             }
             if task.limit_key.is_none() {
                 task.limit_key = limit_key.as_ref().and_then(name);
+            }
+            if task.unique.is_none()
+                && let Some(unique) = unique
+            {
+                // What is kept no longer cannot be fresh.
+                let fresh = unique.fresh.min(*result_ttl).min(fresh_max);
+                task.unique = name(&unique.name).map(|key| Unique { key, fresh });
             }
         }
     }

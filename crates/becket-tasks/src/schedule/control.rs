@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::{Missed, Schedule, ScheduleState};
 use crate::client::Client;
@@ -21,6 +21,8 @@ pub struct Schedules {
     all: Arc<[Schedule]>,
     /// Told when the loop should look again.
     changed: Arc<Notify>,
+    /// Until when the loop has dealt with all ticks.
+    settled: watch::Sender<Option<Timestamp>>,
 }
 
 /// A schedule, and how it stands.
@@ -38,7 +40,7 @@ pub struct ScheduleInfo {
 
 impl Schedules {
     pub(crate) fn new(client: Client, all: Arc<[Schedule]>) -> Self {
-        Self { client, all, changed: Arc::default() }
+        Self { client, all, changed: Arc::default(), settled: watch::Sender::new(None) }
     }
 
     pub(crate) fn all(&self) -> &[Schedule] {
@@ -47,6 +49,21 @@ impl Schedules {
 
     pub(crate) const fn changed(&self) -> &Arc<Notify> {
         &self.changed
+    }
+
+    pub(crate) fn has_settled(&self, until: Timestamp) {
+        self.settled.send_replace(Some(until));
+    }
+
+    /// Waits until the engine has dealt with all ticks up to this time of the store's clock: each is fired, or has passed
+    /// by. For whoever moves a manual clock. Without schedules it does not wait; when the engine has stopped it waits for
+    /// ever.
+    pub async fn settled(&self, until: Timestamp) {
+        if self.all.is_empty() {
+            return;
+        }
+        // Fails when nobody can tell any more, and it is told by this very handle.
+        let _ = self.settled.subscribe().wait_for(|settled| settled.is_some_and(|settled| settled >= until)).await;
     }
 
     /// All schedules, by name.

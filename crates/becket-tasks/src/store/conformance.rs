@@ -224,6 +224,7 @@ macro_rules! store_conformance {
                 transitions_are_announced_in_order,
                 announced_change_can_be_read,
                 refused_changes_are_not_announced,
+                running_attempt_that_is_cancelled_is_told,
                 started_task_is_announced_once_as_running,
             },
         }

@@ -3,7 +3,8 @@
 //! Every lease of the process is renewed in one call, from a thread of its own with its own runtime: a handler that
 //! blocks all threads of the main runtime cannot make the worker lose its tasks. A lease is held from the claim until
 //! the attempt's end is committed. A renewal that is refused stops the attempt: the task was cancelled, or reclaimed
-//! after the store could not be reached for too long.
+//! after the store could not be reached for too long. Of a task that is cancelled in this process the store
+//! [tells at once](crate::events), and the same thread stops its attempt.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -16,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 use super::STORE_DEADLINE;
 use super::outage::{Outage, no_answer};
 use crate::error::{Error, Result};
+use crate::events::Cancellations;
 use crate::store::Store;
 use crate::task::{Claimed, Lease};
 
 /// How many leases one call renews.
 const SLICE: usize = 1_000;
-/// Leases are renewed at least so often, so that a cancelled task is stopped soon.
+/// Leases are renewed at least so often, so that a task that another process cancels is stopped soon.
 const INTERVAL_MAX: Duration = Duration::from_secs(2);
 
 /// The leases that this process holds. In order, so that a simulation meets the same one each time.
@@ -139,17 +141,33 @@ pub(crate) fn start_renewal(
     stop: CancellationToken,
 ) -> Result<()> {
     let no_thread = |error| Error::Unavailable("no thread for the renewal of leases".to_owned(), Some(Box::new(error)));
+    // From before the first claim.
+    let cancelled = store.events().cancellations();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_thread)?;
     thread::Builder::new()
         .name("becket-leases".to_owned())
-        .spawn(move || runtime.block_on(renew_until(store, leases, lease, stop)))
+        .spawn(move || runtime.block_on(renew_until(store, leases, lease, cancelled, stop)))
         .map_err(no_thread)?;
     Ok(())
 }
 
-/// Renews `leases` until `stop` is cancelled.
-pub(crate) async fn renew_until(store: Arc<dyn Store>, leases: Arc<Leases>, lease: Duration, stop: CancellationToken) {
-    let _ = stop.run_until_cancelled(renew_always(&*store, &leases, lease)).await;
+/// Renews `leases`, and stops those of `cancelled` attempts, until `stop` is cancelled.
+pub(crate) async fn renew_until(
+    store: Arc<dyn Store>,
+    leases: Arc<Leases>,
+    lease: Duration,
+    cancelled: Cancellations,
+    stop: CancellationToken,
+) {
+    // Side by side: a store that does not answer a renewal must not keep attempts from being stopped.
+    let both = async { tokio::join!(renew_always(&*store, &leases, lease), stop_cancelled(cancelled, &leases)) };
+    let _ = stop.run_until_cancelled(both).await;
+}
+
+async fn stop_cancelled(mut cancelled: Cancellations, leases: &Leases) {
+    while let Some(lease) = cancelled.next().await {
+        leases.lose(lease);
+    }
 }
 
 async fn renew_always(store: &dyn Store, leases: &Leases, lease: Duration) {

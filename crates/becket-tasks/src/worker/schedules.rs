@@ -63,6 +63,7 @@ async fn fire_always(worker: &Worker, started: Timestamp) {
         let pause = match fire_due(worker, look).await {
             Ok(()) => {
                 outage.over();
+                worker.schedules.has_settled(look.now);
                 look = Look { before: look.now, is_first: false, now: look.now };
                 until_next(worker, look.now)
             }

@@ -4,9 +4,9 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use becket_tasks::{Backoff, Clock, EngineOptions, Outcome, State};
+use becket_tasks::{Backoff, Clock, EngineOptions, EnqueueOptions, Lane, Latest, Outcome, State, TaskId};
 use tokio::sync::{Notify, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::store::Mood;
 use crate::world::{SOON, World, retries};
@@ -78,6 +78,54 @@ async fn cancelled_task_is_told_and_then_dropped() {
     assert_eq!(live.state(task).await, State::Cancelled);
     live.engine.shutdown(SOON).await;
     assert_eq!(live.engine.measures().attempts(Outcome::Lost), 1);
+}
+
+/// A handler that ends when it hears that it was cancelled, and tells that it did.
+fn heeding() -> (World, tokio::sync::mpsc::UnboundedReceiver<TaskId>) {
+    let (heard, hears) = tokio::sync::mpsc::unbounded_channel();
+    let world = World::new().task("heeding", move |task| {
+        let heard = heard.clone();
+        async move {
+            task.cancelled().await;
+            heard.send(task.id()).unwrap();
+            Ok(0)
+        }
+    });
+    (world, hears)
+}
+
+/// Neither is any time needed for it, nor a renewal: they hang.
+#[tokio::test(start_paused = true)]
+async fn running_task_hears_of_its_cancellation_at_once() {
+    let (world, mut hears) = heeding();
+    let mut live = world.start_in_virtual_time().await;
+    live.store.renew.is(Mood::Hangs);
+    let tasks = live.enqueue_many("heeding", 3).await;
+    live.until_many(&tasks, State::Running).await;
+    let before = Instant::now();
+    live.client.cancel(&tasks[..1], "changed my mind").await.unwrap();
+    assert_eq!(hears.recv().await, Some(tasks[0]));
+    assert_eq!(Instant::now(), before, "no time has passed");
+    assert!(hears.try_recv().is_err(), "the others go on");
+    live.client.cancel(&tasks[1..], "changed my mind").await.unwrap();
+    live.engine.shutdown(SOON).await;
+    assert_eq!((Instant::now(), live.engine.measures().attempts(Outcome::Lost)), (before, 3));
+}
+
+/// The thread of the leases runs in real time, and its renewals hang.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replaced_task_hears_at_once_what_a_newer_one_of_its_lane_does() {
+    let (world, mut hears) = heeding();
+    let mut live = world.start().await;
+    live.store.renew.is(Mood::Hangs);
+    let lane = || Some(Lane { latest: Some(Latest::Running), ..Lane::new("l") });
+    let options = || EnqueueOptions { lane: lane(), ..EnqueueOptions::default() };
+    let first = live.client.enqueue_with("heeding", &(), options()).await.unwrap();
+    live.until(first, State::Running).await;
+    let second = live.client.enqueue_with("heeding", &(), options()).await.unwrap();
+    assert_eq!(timeout(SOON, hears.recv()).await.expect("the handler was not told"), Some(first));
+    live.until(second, State::Running).await;
+    live.engine.shutdown(Duration::ZERO).await;
 }
 
 /// The renewals run in real time, on their own thread.

@@ -1,11 +1,11 @@
-//! What a task belongs to, as its kind's policy says: lanes, tenants and keys made from what is submitted.
+//! What a task belongs to and what is as good as it, as its kind's policy says: names made from what is submitted.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use becket_tasks::{
     Debounce, EnqueueOptions, Lane, LanePolicy, Latest, Limits, Naming, NewTask, OnRetry, Policy, State, Submission,
-    TaskId,
+    TaskId, Unique, UniquePolicy,
 };
 use bytes::Bytes;
 use serde_json::json;
@@ -152,4 +152,61 @@ async fn debounced_task_waits_for_quiet_although_it_was_to_begin_here() {
     assert!(running.is_empty());
     let standing = live.detail(inserted.tasks[0]).await.task.standing;
     assert_eq!((standing.state, standing.run_at), (State::Queued, live.clock.now().after(Duration::from_secs(10))));
+}
+
+/// A world in which one task is enough for each repository, and its result is fresh for a minute; 7 is kept for `kept`.
+fn enough(kept: Duration) -> World {
+    let name = Naming::template("{repository}").unwrap();
+    let unique = Some(UniquePolicy { name, fresh: Duration::from_secs(60) });
+    World::new().task_with("named", Policy { unique, result_ttl: kept, ..Policy::default() }, |_| async { Ok(7) })
+}
+
+fn delivery(key: &str, payload: &'static str) -> Submission {
+    Submission { payload: payload.into(), ..submission(key, &["named"]) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn task_stands_for_others_of_its_kind_whose_key_comes_out_the_same() {
+    let live = enough(Duration::from_secs(3_600)).options(|options| options.concurrency = 0).start().await;
+    let first = live.client.submit(delivery("a", r#"{"repository": "octo/a"}"#)).await.unwrap();
+    let second = live.client.submit(delivery("b", r#"{"repository": "octo/a", "more": 1}"#)).await.unwrap();
+    assert_eq!((second.duplicate, &second.tasks, &second.reused), (false, &first.tasks, &first.tasks));
+    assert_eq!(live.client.enqueue("named", &json!({"repository": "octo/a"})).await.unwrap(), first.tasks[0]);
+    assert_eq!(live.client.reused(), 2);
+    let own = Unique { key: "mine".into(), fresh: Duration::ZERO };
+    let options = EnqueueOptions { unique: Some(own), ..EnqueueOptions::default() };
+    let mine = live.client.enqueue_with("named", &json!({"repository": "octo/a"}), options).await.unwrap();
+    assert_ne!(mine, first.tasks[0], "what a task is given comes first");
+    for (key, payload) in [("c", r#"{"repository": "octo/b"}"#), ("d", "{}"), ("e", "{}")] {
+        let other = live.client.submit(delivery(key, payload)).await.unwrap();
+        assert!(other.reused.is_empty(), "{payload}: another key, or none");
+    }
+    assert_eq!(live.client.reused(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn result_is_fresh_as_long_as_the_policy_says_and_no_longer_than_it_is_kept() {
+    for (kept, fresh) in [(3_600, 60), (30, 30)] {
+        let mut live = enough(Duration::from_secs(kept)).start().await;
+        let payload = r#"{"repository": "octo/a"}"#;
+        let first = live.client.submit(delivery("a", payload)).await.unwrap();
+        live.until(first.tasks[0], State::Completed).await;
+        live.clock.advance(Duration::from_millis(fresh * 1_000 - 1));
+        assert_eq!(live.client.submit(delivery("b", payload)).await.unwrap().reused, first.tasks);
+        live.clock.advance(Duration::from_millis(1));
+        assert!(live.client.submit(delivery("c", payload)).await.unwrap().reused.is_empty());
+        live.engine.shutdown(Duration::ZERO).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn appended_task_is_answered_with_one_that_runs_and_not_with_a_result() {
+    let mut live = enough(Duration::from_secs(3_600)).start().await;
+    let first = live.client.submit(delivery("a", r#"{"repository": "octo/a"}"#)).await.unwrap();
+    live.until(first.tasks[0], State::Completed).await;
+    live.engine.shutdown(Duration::ZERO).await;
+    let again = live.client.append(first.submission, vec![NewTask::new("named")]).await.unwrap().unwrap();
+    assert!(again.reused.is_empty(), "who runs it again wants it done again");
+    let third = live.client.append(first.submission, vec![NewTask::new("named")]).await.unwrap().unwrap();
+    assert_eq!(third.reused, again.tasks, "which is being done");
 }

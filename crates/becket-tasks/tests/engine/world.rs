@@ -74,6 +74,14 @@ impl World {
         self
     }
 
+    /// Starts with leases that are renewed in the test's own, paused time.
+    pub(crate) async fn start_in_virtual_time(self) -> Live {
+        let changes = self.store.events().subscribe();
+        let store = Arc::clone(&self.store) as Arc<dyn Store>;
+        let engine = Engine::start_in_virtual_time(store, self.registry, self.options).await.unwrap();
+        Live { clock: self.clock, store: self.store, client: engine.client().clone(), engine, changes }
+    }
+
     pub(crate) async fn start(self) -> Live {
         let changes = self.store.events().subscribe();
         let engine = Engine::start(Arc::clone(&self.store) as _, self.registry, self.options).await.unwrap();

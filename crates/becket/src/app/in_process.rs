@@ -13,7 +13,7 @@ use secrecy::SecretString;
 
 use super::store::StoreChoice;
 use super::{App, Mistake, Mounted, StartError, plan, running};
-use crate::handler::RunTask;
+use crate::handler::Around;
 
 /// A lease that no test outlasts: while a process lives it renews its leases, however far a test moves the clock.
 const LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
@@ -32,7 +32,7 @@ pub(crate) async fn start(
     mut app: App,
     store: Arc<MemoryStore>,
     secret: impl Fn(Kind) -> SecretString,
-    around: &(dyn Fn(RunTask) -> RunTask + Sync),
+    around: &dyn Around,
 ) -> Result<InProcess, StartError> {
     let is_configured = app.config.as_ref().is_some_and(|config| !config.sources.is_empty());
     if app.sources.is_empty() && !is_configured {

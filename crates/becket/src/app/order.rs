@@ -1,8 +1,8 @@
-//! The check of what handlers say about order: lanes, tenants and limits, or the mistakes in them.
+//! The check of what handlers say about order: lanes, tenants, limits and unique tasks, or the mistakes in them.
 
 use std::time::Duration;
 
-use becket_tasks::{LanePolicy, Limits, Naming, OnRetry, Rate};
+use becket_tasks::{LanePolicy, Limits, Naming, OnRetry, Rate, UniquePolicy};
 
 use super::Mistake;
 use super::plan::Named;
@@ -18,6 +18,7 @@ pub(super) struct Ordered {
     pub(super) tenant: Option<Naming>,
     pub(super) limit_key: Option<Naming>,
     pub(super) limits: Limits,
+    pub(super) unique: Option<UniquePolicy>,
 }
 
 /// Checks one handler; what is wrong is left out.
@@ -31,6 +32,7 @@ pub(super) fn ordered(named: &Named, mistakes: &mut Vec<Mistake>) -> Ordered {
         tenant: check.naming("tenant", order.tenant.as_ref()),
         limit_key: check.naming("limit key", order.limit_key.as_ref()),
         limits: order.limits,
+        unique: check.unique(order),
     }
 }
 
@@ -76,6 +78,11 @@ impl Check<'_> {
         };
         let on_retry = if order.passes { OnRetry::Pass } else { OnRetry::Hold };
         Some(LanePolicy { name, on_retry, latest: order.latest, debounce: order.debounce })
+    }
+
+    fn unique(&mut self, order: &Order) -> Option<UniquePolicy> {
+        let (name, fresh) = order.unique.as_ref()?;
+        Some(UniquePolicy { name: self.naming("unique key", Some(name))?, fresh: *fresh })
     }
 
     fn debounce(&mut self, order: &Order) {

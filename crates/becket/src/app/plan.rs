@@ -13,7 +13,7 @@ use super::store::StoreChoice;
 use super::{App, Mistake, Registration, notify, schedules, sources, targets};
 use crate::config::{Config, Mode};
 use crate::extract::{States, TaskInput};
-use crate::handler::{Batch, Configured, RunTask};
+use crate::handler::{Around, Batch, Configured};
 use crate::http::ingest::Received;
 use crate::http::kept;
 use crate::notify::{KIND, Notifier, is_reserved};
@@ -44,14 +44,14 @@ pub(super) struct Named {
 /// # Errors
 /// Every mistake in it.
 pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
-    plan_around(app, &|run| run)
+    plan_around(app, &())
 }
 
-/// The same, with each handler replaced by what `around` makes of it.
+/// The same, with `around` standing around each handler.
 ///
 /// # Errors
 /// Every mistake in the application.
-pub(super) fn plan_around(app: App, around: &dyn Fn(RunTask) -> RunTask) -> Result<Plan, Vec<Mistake>> {
+pub(super) fn plan_around(app: App, around: &dyn Around) -> Result<Plan, Vec<Mistake>> {
     let App { config, listen, store, sources, handlers, tasks, notify_secret, schedules, states, mut mistakes } = app;
     let config = match config.map_or_else(|| Config::from_toml(""), Ok) {
         Ok(config) => config,
@@ -78,7 +78,10 @@ pub(super) fn plan_around(app: App, around: &dyn Fn(RunTask) -> RunTask) -> Resu
     }
     let (Ok(store), true) = (store, mistakes.is_empty()) else { return Err(mistakes) };
     for one in &mut named {
-        one.handler.run = around(Arc::clone(&one.handler.run));
+        one.handler.run = around.task(Arc::clone(&one.handler.run));
+        if let Some(batch) = &mut one.handler.batch {
+            batch.run = around.batch(Arc::clone(&batch.run));
+        }
     }
     let listen = listen.unwrap_or(config.server.listen);
     let routes = register(&mut registry, named, ordered, states, &config, notifier.clone());
@@ -190,5 +193,6 @@ fn policy(handler: &Configured, ordered: Ordered, mode: Mode, config: &Config) -
         lane: ordered.lane,
         tenant: ordered.tenant,
         limit_key: ordered.limit_key,
+        unique: ordered.unique,
     }
 }

@@ -125,6 +125,7 @@ fn order(order: &config::Order) -> Order {
         tenant: naming(&order.tenant),
         limit_key: naming(&order.limit_key),
         limits: order.limits,
+        unique: order.unique.as_deref().map(|template| (Naming::template(template), order.fresh_for)),
     }
 }
 

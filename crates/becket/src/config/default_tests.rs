@@ -129,7 +129,7 @@ fn every_documented_range_is_the_real_one() {
     // Keys that must not contradict the one under test.
     let file = "[sources.github]\nsecret = 'x'\n[sources.billing]\nkind = 'standard_webhooks'\n\
                 secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n[[routes]]\non = '*'\nto = 'log'\nbackoff = 'fixed'\n\
-                debounce = '1ms'\nlimit_key = 'x'\n\
+                debounce = '1ms'\nlimit_key = 'x'\nunique = 'x'\n\
                 [[schedules]]\nname = 'a'\ncron = '@daily'\nto = 'log'\nbackoff = 'fixed'\n";
     let errors = |key: &str, value: &str| {
         let widest = [("tasks.retry_delay", "1ms"), ("tasks.retry_max_delay", "7days")];

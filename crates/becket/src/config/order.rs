@@ -1,4 +1,4 @@
-//! A route's keys about order: lanes, tenants, limits.
+//! A route's keys about order: lanes, tenants, limits, unique tasks.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::layers::Value;
 use super::read::Section;
 use super::values::{self, Parsed};
 
-/// What a route's tasks belong to, and how many of them run.
+/// What a route's tasks belong to, how many of them run, and which are as good as one.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Order {
@@ -28,10 +28,18 @@ pub struct Order {
     pub limit_key: Option<String>,
     /// How many run at once and start in a time.
     pub limits: Limits,
+    /// The template of the key of tasks that are as good as one, known to parse.
+    pub unique: Option<String>,
+    /// How long the result of a unique task is as good as new; zero: not at all.
+    pub fresh_for: Duration,
 }
 
 /// How many times as long as `debounce` its `debounce_max` is where that is not given.
-const DEBOUNCES: u32 = 6;
+pub(crate) const DEBOUNCES: u32 = 6;
+/// The longest `debounce`.
+pub(crate) const DEBOUNCE_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// The longest `debounce_max`.
+pub(crate) const DEBOUNCE_MAX_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 pub(super) fn read(section: &mut Section<'_>) -> Option<Order> {
     let (names_lane, has_debounce, has_key) = (section.has("lane"), section.has("debounce"), section.has("limit_key"));
@@ -57,7 +65,20 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Order> {
         }
     }
     let limits = Limits { concurrency, rate, key_concurrency, key_rate };
-    Some(Order { lane, on_retry: on_retry?, latest: latest?, debounce, tenant, limit_key, limits })
+    let (unique, fresh_for) = unique(section);
+    let (on_retry, latest, fresh_for) = (on_retry?, latest?, fresh_for?);
+    Some(Order { lane, on_retry, latest, debounce, tenant, limit_key, limits, unique, fresh_for })
+}
+
+fn unique(section: &mut Section<'_>) -> (Option<String>, Option<Duration>) {
+    let (is_given, is_fresh) = (section.has("unique"), section.has("fresh_for"));
+    let unique = section.optional("unique", template);
+    let fresh_for = section.or("fresh_for", (Duration::ZERO, "0s"), |v| values::duration(v, "0s", "365days"));
+    if is_fresh && !is_given {
+        let mend = "add unique = \"{repository.full_name}\", or whatever tells tasks apart";
+        section.problem("fresh_for", Problem::new("lets results stand for tasks that are not unique", mend));
+    }
+    (unique, fresh_for)
 }
 
 fn debounce(section: &mut Section<'_>) -> Option<Debounce> {

@@ -42,6 +42,14 @@ fn a_route_that_says_nothing_has_no_order() {
 }
 
 #[test]
+fn a_route_says_which_of_its_tasks_are_as_good_as_one() {
+    assert_eq!(order("").unique, None);
+    let without = order("unique = '{issue.id}'");
+    assert_eq!((without.unique.as_deref(), without.fresh_for), (Some("{issue.id}"), Duration::ZERO));
+    assert_eq!(order("unique = '{issue.id}'\nfresh_for = '10m'").fresh_for, seconds(600));
+}
+
+#[test]
 fn latest_and_debounce_have_a_lane_of_their_own() {
     assert_eq!(order("latest = true\non_retry = 'pass'").latest, Some(Latest::Waiting));
     assert_eq!(order("debounce = '10s'").debounce, Some(Debounce { quiet: seconds(10), max: seconds(60) }));
@@ -61,6 +69,9 @@ fn what_makes_no_sense_says_why_and_what_to_write() {
         ("concurrency = 0", "concurrency: 0 is out of range; write a whole number from 1 to 100000"),
         ("concurrency_per_key = 1", "concurrency_per_key: limits each key, and there is no key; add limit_key"),
         ("rate_per_key = '1/1s'", "rate_per_key: limits each key, and there is no key"),
+        ("unique = '{issue'", "unique: `{issue` is not a template: a `{` is never closed at column 1"),
+        ("fresh_for = '10m'", "fresh_for: lets results stand for tasks that are not unique; add unique"),
+        ("unique = 'a'\nfresh_for = '10'", "fresh_for: `10` is not a duration; write a duration with its unit"),
         ("rate = '30'", "rate: `30` is not a rate; write a number of starts from 1 to 10000"),
         ("rate = '0/1s'", "rate: `0/1s` is out of range"),
         ("rate = '10001/1s'", "rate: `10001/1s` is out of range"),

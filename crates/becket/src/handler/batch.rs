@@ -22,6 +22,26 @@ pub(crate) struct Batch {
     pub(crate) run: RunBatch,
 }
 
+/// What stands around handlers: in a test, the test's eyes.
+pub(crate) trait Around: Sync {
+    /// Stands around a handler of one task.
+    fn task(&self, run: RunTask) -> RunTask;
+
+    /// Stands around a handler of several.
+    fn batch(&self, run: RunBatch) -> RunBatch;
+}
+
+/// Nothing does.
+impl Around for () {
+    fn task(&self, run: RunTask) -> RunTask {
+        run
+    }
+
+    fn batch(&self, run: RunBatch) -> RunBatch {
+        run
+    }
+}
+
 /// Wraps a handler that takes up to `max` queued tasks of its kind at once, and returns a result for each, in the same
 /// order. It runs in the background.
 ///

@@ -1,4 +1,5 @@
-//! What a handler's tasks belong to and how many of them run: lanes, tenants, limits.
+//! What a handler's tasks belong to, how many of them run, and which are as good as one: lanes, tenants, limits, unique
+//! tasks.
 //!
 //! Collected as it is given; whether it makes sense is checked at the start.
 
@@ -18,6 +19,8 @@ pub(crate) struct Order {
     pub(crate) tenant: Option<Given>,
     pub(crate) limit_key: Option<Given>,
     pub(crate) limits: Limits,
+    /// The unique key, and how long a result is fresh.
+    pub(crate) unique: Option<(Given, Duration)>,
 }
 
 /// A naming as it was given.
@@ -117,6 +120,29 @@ impl Configured {
     /// Starts at most `starts` within any time of the length `per` for each [key](Self::limit_key).
     pub fn rate_per_key(mut self, starts: u32, per: Duration) -> Self {
         self.order.limits.key_rate = Some(Rate { starts, period: per });
+        self
+    }
+
+    /// Says which tasks are as good as one, as [`lane`](Self::lane) names a lane: while the latest of the handler's tasks
+    /// with the same name has not ended, or has completed less than `fresh` ago, a new one is not accepted, and that one
+    /// stands for it. [`Duration::ZERO`]: only tasks that have not ended do.
+    ///
+    /// A delivery whose task another stands for is kept, and its sender is answered with that one; an inline handler
+    /// answers what that one returned, and waits for it where it still runs. Where the name finds nothing, the task is its
+    /// own. A result is fresh no longer than it is kept (`tasks.result_ttl`). A delivery that is replayed does not take a
+    /// result for its work, only a task that has not ended.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use becket::{App, background};
+    ///
+    /// # async fn report() {}
+    /// let app = App::new()
+    ///     .on("push", background(report).unique("{repository.full_name}", Duration::from_secs(600)));
+    /// # let _ = app;
+    /// ```
+    pub fn unique<M>(mut self, name: impl IntoNaming<M>, fresh: Duration) -> Self {
+        self.order.unique = Some((name.into_naming(), fresh));
         self
     }
 }

@@ -39,6 +39,8 @@ const ACKNOWLEDGEMENT_BOUNDS: [f64; 13] =
 pub enum Answer {
     /// Background tasks were accepted: 202.
     Accepted,
+    /// Each of its tasks was there already, for another delivery: 202.
+    Reused,
     /// Inline handlers ran, and their results were sent: 200.
     Hit,
     /// No handler wanted it: 200.
@@ -52,13 +54,15 @@ pub enum Answer {
 }
 
 impl Answer {
-    const ALL: [Self; 6] = [Self::Accepted, Self::Hit, Self::Miss, Self::Duplicate, Self::Failed, Self::Unavailable];
+    const ALL: [Self; 7] =
+        [Self::Accepted, Self::Reused, Self::Hit, Self::Miss, Self::Duplicate, Self::Failed, Self::Unavailable];
 
     /// The word used in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
+            Self::Reused => "reused",
             Self::Hit => "hit",
             Self::Miss => "miss",
             Self::Duplicate => "duplicate",

@@ -38,6 +38,8 @@ struct Entry {
 pub(crate) struct Routed {
     /// Those of the handlers, then those that tell how they ended.
     pub(crate) tasks: Vec<NewTask>,
+    /// How many of them are those of the handlers.
+    pub(crate) handlers: usize,
     /// The kinds of those that the sender waits for.
     pub(crate) inline: Vec<Arc<str>>,
 }
@@ -62,6 +64,7 @@ impl Routes {
             }
             routed.tasks.push(task.clone());
         }
+        routed.handlers = routed.tasks.len();
         routed.tasks.append(&mut tellers);
         routed
     }

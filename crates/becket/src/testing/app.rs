@@ -8,12 +8,12 @@ use std::time::Duration;
 use axum::Router;
 use becket_tasks::store::Claim;
 use becket_tasks::store::memory::{Limits, MemoryStore};
-use becket_tasks::{Client, Clock, Engine, Timestamp};
+use becket_tasks::{Client, Clock, Engine, Store as _, Timestamp};
 use becket_webhooks::{Kind, Source};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use super::flights::Flights;
+use super::flights::{Flights, Observed};
 use super::patience::{PATIENCE, within};
 use crate::app::{App, Mounted, StartError, in_process};
 
@@ -140,7 +140,7 @@ impl TestApp {
         self.deliveries.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    fn engine(&self) -> Engine {
+    pub(super) fn engine(&self) -> Engine {
         self.live().mounted.engine().clone()
     }
 
@@ -151,9 +151,11 @@ impl TestApp {
 
 async fn launch(app: &App, store: &Arc<MemoryStore>, flights: &Arc<Flights>) -> Result<Live, StartError> {
     let crash = CancellationToken::new();
-    let around = |run| flights.around(run, &crash);
+    let around = Observed { flights, crash: &crash };
     let started = in_process::start(app.clone(), Arc::clone(store), secret, &around).await?;
     let in_process::InProcess { router, mounted, sources, claim } = started;
+    // From here on it is known which ticks are missed, before the test can move the clock.
+    mounted.engine().schedules().settled(store.clock().now()).await;
     Ok(Live { router, mounted, sources, claim, crash })
 }
 

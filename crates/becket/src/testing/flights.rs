@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use becket_tasks::{TaskError, TaskId};
+use becket_tasks::{TaskContext, TaskError, TaskId};
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::extract::TaskInput;
-use crate::handler::RunTask;
+use crate::handler::{Around, RunBatch, RunTask};
 
 /// Something that happened to a handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,10 +46,15 @@ struct Flight {
     kind: Arc<str>,
 }
 
-impl Flights {
-    /// The handler under observation; `crash` ends it where it stands.
-    pub(super) fn around(self: &Arc<Self>, run: RunTask, crash: &CancellationToken) -> RunTask {
-        let (flights, crash) = (Arc::clone(self), crash.clone());
+/// Stands around handlers: sees when they run, and ends them where they stand when `crash` is cancelled.
+pub(super) struct Observed<'a> {
+    pub(super) flights: &'a Arc<Flights>,
+    pub(super) crash: &'a CancellationToken,
+}
+
+impl Around for Observed<'_> {
+    fn task(&self, run: RunTask) -> RunTask {
+        let (flights, crash) = (Arc::clone(self.flights), self.crash.clone());
         Arc::new(move |input| {
             let (flights, crash, run) = (Arc::clone(&flights), crash.clone(), Arc::clone(&run));
             Box::pin(async move {
@@ -62,13 +68,39 @@ impl Flights {
                     () = crash.cancelled() => {}
                     result = observed => return result,
                 }
-                // A dead process reports nothing: by the time this one's engine stops, the store has taken the task back.
-                context.cancelled().await;
-                Err(TaskError::retry("the process crashed"))
+                Err(dead(&context).await)
             })
         })
     }
 
+    fn batch(&self, run: RunBatch) -> RunBatch {
+        let (flights, crash) = (Arc::clone(self.flights), self.crash.clone());
+        Arc::new(move |inputs| {
+            let (flights, crash, run) = (Arc::clone(&flights), crash.clone(), Arc::clone(&run));
+            Box::pin(async move {
+                let contexts: Vec<TaskContext> = inputs.iter().map(|input| input.context().clone()).collect();
+                let observed = async {
+                    let _flights: Vec<Flight> = inputs.iter().map(|input| flights.begin(input)).collect();
+                    run(inputs).await
+                };
+                tokio::select! {
+                    biased;
+                    () = crash.cancelled() => {}
+                    results = observed => return results,
+                }
+                join_all(contexts.iter().map(dead)).await.into_iter().map(Err).collect()
+            })
+        })
+    }
+}
+
+/// A dead process reports nothing: by the time its engine stops and tells the handler, the store has taken the task back.
+async fn dead(context: &TaskContext) -> TaskError {
+    context.cancelled().await;
+    TaskError::retry("the process crashed")
+}
+
+impl Flights {
     fn begin(self: &Arc<Self>, input: &TaskInput) -> Flight {
         let task = input.task();
         let flight =

@@ -111,7 +111,7 @@ impl TestApp {
 }
 
 /// A store in memory waits for nothing when it is asked.
-fn at_once<T>(asked: BoxFuture<'_, becket_tasks::Result<T>>) -> T {
+pub(super) fn at_once<T>(asked: BoxFuture<'_, becket_tasks::Result<T>>) -> T {
     match asked.now_or_never() {
         Some(Ok(answer)) => answer,
         Some(Err(error)) => panic!("the store of the test does not answer: {error}"),

@@ -1,5 +1,6 @@
 //! Enqueueing a task by hand.
 
+use becket_tasks::{State, TaskId};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -101,6 +102,19 @@ async fn bad_field_is_named_with_its_rule() {
             json!({"kind": "quick", "fresh_for": "1m"}),
             "fresh_for: says how long the result of a `unique` task is fresh",
         ),
+        (json!({"kind": "quick", "latest": true}), "latest: says what happens in a lane; give `lane`, too"),
+        (json!({"kind": "quick", "on_retry": "pass"}), "on_retry: says what happens in a lane; give `lane`, too"),
+        (json!({"kind": "quick", "debounce": "1s"}), "debounce: says what happens in a lane; give `lane`, too"),
+        (json!({"kind": "quick", "lane": "a", "on_retry": "hodl"}), "on_retry: unknown variant `hodl`"),
+        (json!({"kind": "quick", "lane": "a", "latest": "stop"}), "latest: write true, false or \"stop_running\""),
+        (json!({"kind": "quick", "lane": "a", "latest": 1}), "latest: write true, false or \"stop_running\""),
+        (json!({"kind": "quick", "lane": "a", "debounce": "0s"}), "debounce: not from 1ms to 1day"),
+        (json!({"kind": "quick", "lane": "a", "debounce": "25h"}), "debounce: not from 1ms to 1day"),
+        (json!({"kind": "quick", "lane": "a", "debounce_max": "1m"}), "debounce_max: bounds a wait for quiet"),
+        (
+            json!({"kind": "quick", "lane": "a", "debounce": "1m", "debounce_max": "1s"}),
+            "debounce_max: is shorter than `debounce`",
+        ),
         (json!({"kind": "quick", "arguments": 1}), "unknown field `arguments`, expected one of `kind`, `args`"),
     ] {
         let problem = world.problem(Method::POST, PATH, Some(body.clone()), 422).await;
@@ -138,6 +152,40 @@ async fn enqueued_task_has_the_lane_tenant_and_key_that_it_was_given_and_is_foun
             .call(Method::POST, &format!("{PATH}/purge"), Some(json!({"lane": "octo/repo#12", "state": "completed"})))
             .await;
         assert_eq!(purged, json!({"purged": 1}));
+    }
+}
+
+#[tokio::test]
+async fn enqueued_task_says_itself_what_it_does_in_its_lane() {
+    for world in World::of_each_store().await {
+        let post = async |body: Value| {
+            let (status, task) = world.call(Method::POST, PATH, Some(body)).await;
+            assert_eq!(status, StatusCode::ACCEPTED, "{task}");
+            task["id"].as_str().unwrap().parse::<TaskId>().unwrap()
+        };
+        let detail = async |id: TaskId| world.store.task(id).await.unwrap().unwrap().task;
+        let far = |lane: &str, more: Value| {
+            let mut body = json!({"kind": "quick", "lane": lane, "run_at": "2199-01-02T03:04:05Z"});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            body
+        };
+        let first = post(far("a", json!({}))).await;
+        let beside = post(far("a", json!({"latest": false}))).await;
+        let newest = post(far("a", json!({"latest": true, "on_retry": "pass"}))).await;
+        for (id, state) in [(first, State::Cancelled), (beside, State::Cancelled), (newest, State::Queued)] {
+            assert_eq!(detail(id).await.state(), state);
+        }
+        let behind = post(json!({"kind": "quick", "lane": "a"})).await;
+        let waited = world.engine.client().wait(behind).await.unwrap().task;
+        assert_eq!(waited.state(), State::Completed, "the one before it lets it pass");
+
+        let quiet = post(json!({"kind": "quick", "lane": "b", "debounce": "1h", "debounce_max": "2h"})).await;
+        let quiet = detail(quiet).await;
+        assert_eq!(quiet.standing.run_at.since(quiet.created_at).as_secs(), 3_600);
+        let newer = post(json!({"kind": "quick", "lane": "b", "debounce": "3h"})).await;
+        let newer = detail(newer).await;
+        assert_eq!(detail(quiet.id).await.state(), State::Cancelled);
+        assert_eq!(newer.standing.run_at.since(newer.created_at).as_secs(), 3 * 3_600, "at most six times as long");
     }
 }
 

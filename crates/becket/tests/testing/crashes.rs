@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use becket::testing::TestApp;
-use becket::{App, TaskContext, TaskError, background};
-use becket_tasks::Outcome;
+use becket::{App, TaskContext, TaskError, background, batch};
+use becket_tasks::{NewTask, Outcome, Submission};
 use serde_json::json;
 
 /// Tells that it was dropped.
@@ -65,6 +65,64 @@ async fn handler_that_a_crash_cut_off_runs_again_also_on_many_threads() {
 #[tokio::test(start_paused = true)]
 async fn handler_that_a_crash_cut_off_runs_again_also_where_tokio_is_paused() {
     goes_on_after_a_crash().await;
+}
+
+/// The first call of the handler takes three tasks and never ends.
+async fn batch_is_dropped() {
+    let (calls, dropped, told) =
+        (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+    let handler = {
+        let (calls, dropped, told) = (Arc::clone(&calls), Arc::clone(&dropped), Arc::clone(&told));
+        move |tasks: Vec<TaskContext>| {
+            let (told, held) = (Arc::clone(&told), Held(Arc::clone(&dropped)));
+            let call = calls.fetch_add(1, Ordering::SeqCst);
+            async move {
+                let _held = held;
+                if call == 0 {
+                    tasks[0].cancelled().await;
+                    told.fetch_add(1, Ordering::SeqCst);
+                }
+                tasks.iter().map(|task| Ok::<_, TaskError>(task.attempt())).collect()
+            }
+        }
+    };
+    let app = TestApp::start(App::new().task("index", batch(10, handler).named("index"))).await;
+    let new = |_| NewTask { max_attempts: 3, ..NewTask::new("index") };
+    let submission = Submission {
+        source: "test".into(),
+        event: "index".into(),
+        action: None,
+        key: None,
+        meta: Default::default(),
+        payload: Default::default(),
+        tasks: (0..3).map(new).collect(),
+    };
+    app.client().submit(submission).await.unwrap();
+    app.until_running("index").await;
+    assert_eq!(app.moments().len(), 3, "each task of the batch runs");
+    app.crash().await;
+    assert!(dropped.load(Ordering::SeqCst) >= 1, "where it stood; the next call may have ended already");
+    app.drain().await;
+    for task in app.tasks("index").assert_count(3).assert_completed().iter() {
+        task.assert_attempts(2).assert_result(2);
+        assert_eq!(task.detail.attempts[0].outcome, Some(Outcome::Lost));
+    }
+    assert_eq!((dropped.load(Ordering::SeqCst), told.load(Ordering::SeqCst)), (calls.load(Ordering::SeqCst), 0));
+}
+
+#[tokio::test]
+async fn batch_that_a_crash_cut_off_runs_again() {
+    batch_is_dropped().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batch_that_a_crash_cut_off_runs_again_also_on_many_threads() {
+    batch_is_dropped().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_that_a_crash_cut_off_runs_again_also_where_tokio_is_paused() {
+    batch_is_dropped().await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod crashes;
 mod deliveries;
 mod outgoing;
+mod schedules;
 mod time;
 
 use std::any::Any;

@@ -8,8 +8,10 @@ use super::world::{
     LEASE, World, completed, keyed, lease_of, retry_after, soon, submission, task, task_started_by, task_with_attempts,
 };
 use crate::events::{Notice, Subscription, Transition};
+use crate::order::{Lane, Latest};
 use crate::state::State;
-use crate::task::Finished;
+use crate::submission::NewTask;
+use crate::task::{Finished, Lease};
 
 async fn next(listener: &mut Subscription) -> Arc<Transition> {
     match soon(listener.next()).await {
@@ -90,6 +92,24 @@ pub async fn refused_changes_are_not_announced(factory: &dyn Factory) {
     world.end(&running, completed()).await;
     let heard = next(&mut listener).await;
     assert_eq!((heard.task, heard.to), (running.id, State::Completed));
+}
+
+/// Only what runs has to be told.
+pub async fn running_attempt_that_is_cancelled_is_told(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let mut cancelled = world.events().cancellations();
+    let completed = world.task_in(State::Completed).await;
+    let running = world.task_in(State::Running).await;
+    let others = [world.task_in(State::Queued).await, completed];
+    world.cancel(others.to_vec(), "no more".into()).await.unwrap();
+    world.cancel(vec![running], "no more".into()).await.unwrap();
+    assert_eq!(soon(cancelled.next()).await, Some(Lease { task: running, attempt: 1 }));
+
+    let latest = || NewTask { lane: Some(Lane { latest: Some(Latest::Running), ..Lane::new("l") }), ..task("work") };
+    let replaced = world.add(latest()).await;
+    let claimed = world.claim_one("w", replaced).await;
+    world.add(latest()).await;
+    assert_eq!(soon(cancelled.next()).await, Some(lease_of(&claimed)), "also by a newer task of its lane");
 }
 
 /// It was never queued.

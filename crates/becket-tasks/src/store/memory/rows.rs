@@ -87,6 +87,8 @@ pub(super) struct KeptResult {
 #[derive(Default)]
 pub(super) struct Log {
     transitions: Vec<Transition>,
+    /// Attempts that were cut off by a cancellation.
+    cancelled: Vec<Lease>,
     /// Something else happened that may let a task start.
     is_freed: bool,
 }
@@ -97,6 +99,7 @@ impl Log {
             self.is_freed |= transition.to.is_claimable() || transition.to.is_finished();
             events.announce(transition);
         }
+        self.cancelled.drain(..).for_each(|attempt| events.cancelled(attempt));
     }
 
     pub(super) fn push(&mut self, transition: Transition) {
@@ -445,6 +448,7 @@ impl Rows {
         let Ok(standing) = state::transition(row.task.standing, Event::Cancelled, now) else { return false };
         let reason = bounded(reason);
         if from == State::Running {
+            log.cancelled.push(Lease { task: id, attempt: standing.attempt });
             row.close_attempt(Outcome::Cancelled, Some(reason.clone()), now);
         }
         row.task.error = Some(reason.clone());

@@ -366,6 +366,7 @@ impl Writer {
         self.apply(round, &change)?;
         let after = Ready { standing, hold: Hold::Open, ..before.clone() };
         if let Some(running) = self.schedule.remove_running(task) {
+            round.cancelled.push(Lease { task, attempt: running.ready.standing.attempt });
             if let Some(lane) = running.ready.lane() {
                 self.lanes.linger(lane);
                 self.apply(round, &Change::Linger { task, lane: Arc::clone(&lane.name) })?;

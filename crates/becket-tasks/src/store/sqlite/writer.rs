@@ -112,6 +112,8 @@ pub(super) struct Round {
     is_watched: bool,
     /// Tasks that have ended, and whose children have not been told.
     pub(super) ended: Vec<(TaskId, State)>,
+    /// Attempts that were cut off by a cancellation; their workers are told once it is committed.
+    pub(super) cancelled: Vec<Lease>,
 }
 
 /// Sends an answer once it is known whether the round was committed.
@@ -128,6 +130,7 @@ impl Round {
             transitions: Vec::new(),
             is_watched,
             ended: Vec::new(),
+            cancelled: Vec::new(),
         }
     }
 
@@ -354,6 +357,9 @@ impl Writer {
                 self.answer(round.answers);
                 for transition in round.transitions {
                     self.events.announce(transition);
+                }
+                for attempt in round.cancelled {
+                    self.events.cancelled(attempt);
                 }
             }
             Err(error) => {

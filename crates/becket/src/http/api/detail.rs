@@ -68,33 +68,36 @@ impl From<&Progress> for ProgressView {
     }
 }
 
+/// Of which task, and which of its attempts, an event tells.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OfAttempt {
+    /// The task's id.
+    #[schema(value_type = String)]
+    pub(super) id: TaskId,
+    /// Our id of its delivery.
+    #[schema(value_type = String)]
+    pub(super) delivery: SubmissionId,
+    /// The task's kind.
+    #[schema(value_type = String)]
+    pub(super) kind: Arc<str>,
+    /// Its running or latest attempt; 0 before the first.
+    pub(super) attempt: u32,
+}
+
 /// The progress of a task: the data of an event named `progress`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TaskProgress)]
 pub(super) struct TaskProgressView {
-    /// The task's id.
-    #[schema(value_type = String)]
-    id: TaskId,
-    /// Our id of its delivery.
-    #[schema(value_type = String)]
-    delivery: SubmissionId,
-    /// The task's kind.
-    #[schema(value_type = String)]
-    kind: Arc<str>,
-    /// Its running attempt.
-    attempt: u32,
+    #[serde(flatten)]
+    of: OfAttempt,
     #[serde(flatten)]
     progress: ProgressView,
 }
 
 impl From<&Progress> for TaskProgressView {
     fn from(progress: &Progress) -> Self {
-        Self {
-            id: progress.task,
-            delivery: progress.submission,
-            kind: Arc::clone(&progress.kind),
-            attempt: progress.attempt,
-            progress: progress.into(),
-        }
+        let (kind, attempt) = (Arc::clone(&progress.kind), progress.attempt);
+        let of = OfAttempt { id: progress.task, delivery: progress.submission, kind, attempt };
+        Self { of, progress: progress.into() }
     }
 }

@@ -1,18 +1,21 @@
 //! Enqueueing a task by hand. What can be said of a task here can be said of each task of a [graph](super::graphs).
 
+mod in_lane;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use becket_tasks::order::NAME_BYTES_MAX;
-use becket_tasks::{Due, EnqueueError, EnqueueOptions, Lane, Policy, TaskDetail, TaskId, Timestamp, Unique};
+use becket_tasks::{Due, EnqueueError, EnqueueOptions, Latest, TaskDetail, TaskId, Timestamp, Unique};
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode, Uri};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use self::in_lane::{InLane, OnRetryWord};
 use super::body::Body;
 use super::tasks::gone;
 use super::views::TaskDetailView;
@@ -67,6 +70,25 @@ pub(super) struct Enqueue {
     /// Its lane: of the tasks in one, at most one runs at a time. 1 to 256 bytes. Default: the handler's.
     #[schema(example = "octo/repo")]
     lane: Option<String>,
+    /// What it means for those behind it in its lane when it waits for its retry: they wait as well, or pass. Only
+    /// together with `lane`. Default: the handler's.
+    #[schema(inline)]
+    on_retry: Option<OnRetryWord>,
+    /// Whether it cancels older tasks of the handler in its lane that wait; `stop_running` cancels the running one, too.
+    /// Only together with `lane`. Default: the handler's.
+    #[serde(default, deserialize_with = "in_lane::latest")]
+    #[schema(value_type = Option<Object>, example = "stop_running")]
+    latest: Option<Option<Latest>>,
+    /// It runs when nothing newer has come into its lane for so long, and replaces older tasks; with a unit, up to a day.
+    /// Only together with `lane`. Default: the handler's.
+    #[serde(default, deserialize_with = "duration")]
+    #[schema(value_type = Option<String>, example = "10s")]
+    debounce: Option<Duration>,
+    /// How long after the first of them the newest runs in any case; with a unit, up to 7 days. Default: six times
+    /// `debounce`.
+    #[serde(default, deserialize_with = "duration")]
+    #[schema(value_type = Option<String>, example = "1m")]
+    debounce_max: Option<Duration>,
     /// Whose task it is. 1 to 256 bytes. Default: the handler's.
     tenant: Option<String>,
     /// What the handler's limits by key count it under. 1 to 256 bytes. Default: the handler's.
@@ -135,12 +157,6 @@ fn not_an_id(text: &str) -> Problem {
     Problem::unprocessable(format!("after: `{shown}` is not a task's id"))
 }
 
-/// A lane of this name, as the handler's tasks are in one.
-fn in_lane(policy: Option<&Policy>, name: &str) -> Lane {
-    let of_handler = policy.and_then(|policy| policy.lane.as_ref());
-    of_handler.map_or_else(|| Lane::new(name), |lane| lane.lane(name.into()))
-}
-
 fn unknown_kind(kind: &str, kinds: &[Arc<str>]) -> Problem {
     let kinds: Vec<&str> = kinds.iter().map(|kind| &**kind).filter(|kind| !notify::is_reserved(kind)).collect();
     let known = if kinds.is_empty() { "there are none".to_owned() } else { format!("there are {}", kinds.join(", ")) };
@@ -185,7 +201,7 @@ impl Enqueue {
             survives_parents: self.survive_parents,
             notify: self.notify.as_deref().map(Into::into),
             unique: self.unique(),
-            lane: self.lane.as_deref().map(|name| in_lane(policy, name)),
+            lane: self.in_lane().lane(policy),
             tenant: self.tenant.as_deref().map(Into::into),
             limit_key: self.limit_key.as_deref().map(Into::into),
             ..EnqueueOptions::default()
@@ -217,7 +233,12 @@ impl Enqueue {
                 return Err(Problem::unprocessable(format!("{field}: not 1 to {NAME_BYTES_MAX} bytes long")));
             }
         }
-        Ok(())
+        self.in_lane().check()
+    }
+
+    fn in_lane(&self) -> InLane<'_> {
+        let Self { on_retry, latest, debounce, debounce_max, .. } = *self;
+        InLane { lane: self.lane.as_deref(), on_retry, latest, debounce, debounce_max }
     }
 
     fn unique(&self) -> Option<Unique> {

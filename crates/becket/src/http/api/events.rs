@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use becket_tasks::{Notice, State as TaskState, SubmissionId, Subscription, TaskId, Timestamp, Transition};
+use becket_tasks::{Notice, State as TaskState, Subscription, Timestamp, Transition};
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
-use super::detail::TaskProgressView;
+use super::detail::{OfAttempt, TaskProgressView};
 use super::params::{Params, States};
 use super::{Api, Shared};
 use crate::http::problem::Problem;
@@ -46,23 +46,14 @@ pub(super) struct Asked {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Transition)]
 pub(super) struct TransitionView {
-    /// The task's id.
-    #[schema(value_type = String)]
-    id: TaskId,
-    /// Our id of its delivery.
-    #[schema(value_type = String)]
-    delivery: SubmissionId,
-    /// The task's kind.
-    #[schema(value_type = String)]
-    kind: Arc<str>,
+    #[serde(flatten)]
+    of: OfAttempt,
     /// Where it stood; `null` when it is new.
     #[schema(value_type = Option<String>)]
     from: Option<TaskState>,
     /// Where it stands now.
     #[schema(value_type = String, example = "completed")]
     state: TaskState,
-    /// Its running or latest attempt; 0 before the first.
-    attempt: u32,
     /// When the store took the change.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
@@ -133,13 +124,11 @@ impl Asked {
 
 impl From<&Transition> for TransitionView {
     fn from(transition: &Transition) -> Self {
+        let (kind, attempt) = (Arc::clone(&transition.kind), transition.attempt);
         Self {
-            id: transition.task,
-            delivery: transition.submission,
-            kind: Arc::clone(&transition.kind),
+            of: OfAttempt { id: transition.task, delivery: transition.submission, kind, attempt },
             from: transition.from,
             state: transition.to,
-            attempt: transition.attempt,
             at: transition.at,
             error: transition.error.clone(),
         }

@@ -129,6 +129,7 @@ async fn snapshot(api: &Api) -> Snapshot {
         workers_wanted: counts.as_ref().map(|counts| api.context.engine.slots_wanted(counts.due)),
         oldest_due_age: oldest_due.map(|due| store.clock().now().since(due)),
         counts,
+        reused: api.client().reused(),
         paused,
         store: Some((description.kind, description.durability.as_str())),
         commit_size: Some(store.measures().size.snapshot()),

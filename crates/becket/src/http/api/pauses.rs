@@ -1,13 +1,15 @@
 //! Pauses: stop what a kind or a source gives rise to, and let it go on.
 
+#![expect(unused_qualifications, reason = "what utoipa makes of `params(…)` has them")]
+
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use becket_tasks::Scope;
 use http::Uri;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Shared};
 use crate::http::problem::Problem;
@@ -26,6 +28,16 @@ pub(super) struct Pause {
     name: Arc<str>,
     /// Whether nothing of it is begun now.
     is_paused: bool,
+}
+
+/// Something that can be paused, as a path names it.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct Named {
+    /// `kind` or `source`.
+    scope: String,
+    /// Its name, percent-encoded.
+    name: String,
 }
 
 impl Pause {
@@ -53,17 +65,14 @@ pub(super) async fn list(State(api): State<Shared>) -> Result<Json<Pauses>, Prob
 /// Pauses a kind or a source: nothing of it is begun until it is resumed, also after a restart. What runs goes on, and
 /// deliveries are still accepted.
 #[utoipa::path(put, path = "/api/v1/pauses/{scope}/{name}", tag = "tasks", operation_id = "pause",
-    params(
-        ("scope" = String, Path, description = "`kind` or `source`."),
-        ("name" = String, Path, description = "Its name, percent-encoded."),
-    ),
+    params(Named),
     responses(
         (status = 200, description = "It is paused.", body = Pause),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn pause(
     State(api): State<Shared>,
-    Path((scope, name)): Path<(String, String)>,
+    Path(Named { scope, name }): Path<Named>,
     uri: Uri,
 ) -> Result<Json<Pause>, Problem> {
     set(&api, &scope, &name, true).await.map_err(|problem| problem.at(uri.path()))
@@ -71,17 +80,14 @@ pub(super) async fn pause(
 
 /// Resumes a kind or a source. One that was not paused stays as it is.
 #[utoipa::path(delete, path = "/api/v1/pauses/{scope}/{name}", tag = "tasks", operation_id = "resume",
-    params(
-        ("scope" = String, Path, description = "`kind` or `source`."),
-        ("name" = String, Path, description = "Its name, percent-encoded."),
-    ),
+    params(Named),
     responses(
         (status = 200, description = "It is not paused.", body = Pause),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn resume(
     State(api): State<Shared>,
-    Path((scope, name)): Path<(String, String)>,
+    Path(Named { scope, name }): Path<Named>,
     uri: Uri,
 ) -> Result<Json<Pause>, Problem> {
     set(&api, &scope, &name, false).await.map_err(|problem| problem.at(uri.path()))

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::response::Response;
-use becket_tasks::engine::Running;
+use becket_tasks::engine::{Ended, Running};
 use becket_tasks::submission::Inserted;
 use becket_tasks::{NewTask, State, Submission, TaskId};
 use becket_webhooks::Delivery;
+use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::timeout_at;
 
@@ -32,8 +33,8 @@ pub(super) async fn commit(entry: &Entry, started: Instant, delivery: &Delivery)
 async fn committed(entry: &Entry, started: Instant, delivery: &Delivery) -> (Response, Answer) {
     let ingest = &*entry.ingest;
     let deadline = tokio::time::Instant::from_std(started) + ingest.limits.inline_deadline;
-    let Routed { tasks, inline } = ingest.routes.route(delivery.source(), delivery.event(), delivery.action());
-    let wanted = !tasks.is_empty();
+    let routed = ingest.routes.route(delivery.source(), delivery.event(), delivery.action());
+    let Routed { tasks, handlers, inline } = routed;
     let submission = submission(entry, delivery, tasks);
 
     let inserting = insert(ingest, submission, &inline);
@@ -48,39 +49,93 @@ async fn committed(entry: &Entry, started: Instant, delivery: &Delivery) -> (Res
     }
     let delivery_id = delivery.delivery_id();
     if inserted.duplicate {
-        let response = if wanted || !inserted.tasks.is_empty() {
+        let response = if handlers > 0 || !inserted.tasks.is_empty() {
             duplicate(ingest, delivery_id, &inserted.tasks, &inline).await
         } else {
             answer::miss(true)
         };
         return (response, Answer::Duplicate);
     }
-    if !wanted {
+    if handlers == 0 {
         return (answer::miss(false), Answer::Miss);
     }
-    if inline.is_empty() || running.len() < inline.len() {
-        return (answer::accepted(delivery_id, &inserted.tasks, false), Answer::Accepted);
-    }
-    let ids: Vec<TaskId> = running.iter().map(|running| running.id).collect();
-    let ends = join_all(running.into_iter().map(|running| async move {
-        let (id, kind) = (running.id, Arc::clone(&running.kind));
-        (id, kind, running.ended().await)
-    }));
-    let Ok(ends) = timeout_at(deadline, ends).await else {
-        return (answer::accepted(delivery_id, &inserted.tasks, false), Answer::Accepted);
+    let accepted = || {
+        let answer = if inserted.reused.len() == handlers { Answer::Reused } else { Answer::Accepted };
+        (answer::accepted(delivery_id, &inserted.tasks, false), answer)
     };
+    if inline.is_empty() {
+        return accepted();
+    }
+    let Some(awaited) = awaited(ingest, delivery, &inserted, running, &inline) else { return accepted() };
+    let ends = join_all(awaited.into_iter().map(|one| one.ended(ingest)));
+    let Ok(ends) = timeout_at(deadline, ends).await else { return accepted() };
 
-    let failed: Vec<TaskId> =
-        ends.iter().filter(|(_, _, end)| end.state == State::Failed).map(|(id, ..)| *id).collect();
+    let failed: Vec<TaskId> = ends.iter().filter(|end| end.state == State::Failed).map(|end| end.task).collect();
     if !failed.is_empty() {
         return (answer::failed(delivery_id, &failed), Answer::Failed);
     }
-    if ends.iter().any(|(_, _, end)| end.state != State::Completed) {
-        return (answer::accepted(delivery_id, &inserted.tasks, false), Answer::Accepted);
+    if ends.iter().any(|end| end.state != State::Completed) {
+        return accepted();
     }
-    let calls: Vec<Call> = ends.into_iter().map(|(_, kind, end)| Call { kind, result: end.result }).collect();
-    let others: Vec<TaskId> = inserted.tasks.into_iter().filter(|task| !ids.contains(task)).collect();
+    let others = inserted.tasks.iter().filter(|task| !ends.iter().any(|end| end.task == **task));
+    let others: Vec<TaskId> = others.copied().collect();
+    let calls: Vec<Call> = ends.into_iter().map(|end| Call { kind: end.kind, result: end.result }).collect();
     (answer::hit(&calls, &others, false), Answer::Hit)
+}
+
+/// What the sender waits for, an inline handler each; `None` when one of them was left to the queue.
+fn awaited(
+    ingest: &Ingest,
+    delivery: &Delivery,
+    inserted: &Inserted,
+    running: Vec<Running>,
+    inline: &[Arc<str>],
+) -> Option<Vec<Awaited>> {
+    let mut awaited: Vec<Awaited> = running.into_iter().map(Awaited::Here).collect();
+    if awaited.len() < inline.len() && !inserted.reused.is_empty() {
+        // Which of its tasks others stand for is known by their places alone; it is rare enough to be asked anew.
+        let routed = ingest.routes.route(delivery.source(), delivery.event(), delivery.action());
+        let standing = routed
+            .tasks
+            .iter()
+            .zip(&inserted.tasks)
+            .filter(|(new, task)| inline.contains(&new.kind) && inserted.reused.contains(task));
+        awaited.extend(standing.map(|(new, task)| Awaited::Standing(*task, Arc::clone(&new.kind))));
+    }
+    (awaited.len() == inline.len()).then_some(awaited)
+}
+
+/// The task of an inline handler.
+enum Awaited {
+    /// It began here, for this delivery.
+    Here(Running),
+    /// Another task stands for it, which runs or whose result is fresh.
+    Standing(TaskId, Arc<str>),
+}
+
+/// How it ended.
+struct End {
+    task: TaskId,
+    kind: Arc<str>,
+    state: State,
+    result: Option<Bytes>,
+}
+
+impl Awaited {
+    async fn ended(self, ingest: &Ingest) -> End {
+        match self {
+            Self::Here(running) => {
+                let (task, kind) = (running.id, Arc::clone(&running.kind));
+                let Ended { state, result, .. } = running.ended().await;
+                End { task, kind, state, result }
+            }
+            Self::Standing(task, kind) => match ingest.engine.client().wait(task).await {
+                Ok(detail) => End { task, kind, state: detail.task.state(), result: detail.result },
+                // It is accepted, whatever the store says now.
+                Err(_) => End { task, kind, state: State::Queued, result: None },
+            },
+        }
+    }
 }
 
 fn submission(entry: &Entry, delivery: &Delivery, tasks: Vec<NewTask>) -> Submission {

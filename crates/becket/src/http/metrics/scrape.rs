@@ -21,6 +21,8 @@ use prometheus_client::registry::{Registry, Unit};
 pub struct Snapshot {
     /// How many tasks there are; `None` when the store did not answer.
     pub counts: Option<Counts>,
+    /// How many tasks were not accepted, because another stood for them.
+    pub reused: u64,
     /// How long the task that is due longest has been due.
     pub oldest_due_age: Option<Duration>,
     /// What is paused.
@@ -78,6 +80,8 @@ impl Snapshot {
             let series = State::ALL.map(|state| ([("state", state.as_str())], gauge(counts.of(state))));
             page.family("tasks", "Tasks, by state", None, &series)?;
         }
+        let help = "Tasks that were not accepted, because another of their kind and unique key stood for them";
+        page.single("tasks_reused", help, None, &ConstCounter::new(self.reused))?;
         let paused = self.paused.iter().map(|scope| ([("scope", scope.word()), ("name", &**scope.name())], gauge(1)));
         let series: Vec<_> = paused.collect();
         page.family("paused", "What is paused", None, &series)?;
@@ -205,6 +209,7 @@ mod tests {
         sizes.record(3.0);
         let snapshot = Snapshot {
             counts: Some(Counts { by_state: [0, 3, 1, 0, 7, 2, 0], oldest_due: None, due: 3 }),
+            reused: 5,
             oldest_due_age: Some(Duration::from_millis(1_500)),
             paused: vec![Scope::Kind("http:example.org#6db756".into()), Scope::Source("a \"b\"".into())],
             store: Some(("sqlite", "power_loss")),
@@ -226,6 +231,7 @@ mod tests {
             "# TYPE becket_tasks gauge",
             "becket_tasks{state=\"queued\"} 3",
             "becket_tasks{state=\"cancelled\"} 0",
+            "becket_tasks_reused_total 5",
             "becket_paused{scope=\"kind\",name=\"http:example.org#6db756\"} 1",
             "becket_paused{scope=\"source\",name=\"a \\\"b\\\"\"} 1",
             "becket_oldest_due_task_age_seconds 1.5",

@@ -131,6 +131,7 @@ macro_rules! store_conformance {
                 result_stands_for_another_while_it_is_fresh,
                 task_that_ended_badly_stands_for_nothing,
                 delivery_is_kept_though_its_task_is_known,
+                appended_task_is_listed_though_it_stands_for_the_next,
             },
             leasing::{
                 renewed_lease_lasts_longer,

@@ -103,3 +103,12 @@ pub async fn delivery_is_kept_though_its_task_is_known(factory: &dyn Factory) {
     let both = world.insert(vec![submission(vec![unique("k")]), submission(vec![child])]).await.unwrap();
     assert_eq!(world.store.family(both[1].tasks[0]).await.unwrap().unwrap().parents, [first]);
 }
+
+/// Also where the same call brought the first.
+pub async fn appended_task_is_listed_though_it_stands_for_the_next(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let first = world.submit(submission(vec![task("work")])).await;
+    let appended = world.append(first.submission, vec![unique("k"), unique("k")]).await.unwrap().unwrap();
+    assert_eq!(appended.tasks[0], appended.tasks[1]);
+    assert_eq!(world.info(first.submission).await.tasks, [first.tasks[0], appended.tasks[0]]);
+}

@@ -128,9 +128,6 @@ impl Writer {
         let source = self.source(round, &row.source)?;
         let of = Of { submission, source, carried: None, before: &[] };
         let added = self.add_tasks(round, &of, tasks)?;
-        for task in added.tasks.iter().filter(|task| !added.reused.contains(task)) {
-            self.apply(round, &Change::Appended { submission, task: *task })?;
-        }
         Ok(Some(added))
     }
 
@@ -143,6 +140,9 @@ impl Writer {
                 continue;
             }
             let id = self.add_task(round, of, task, &mut added)?;
+            if of.carried.is_none() {
+                self.apply(round, &Change::Appended { submission: of.submission, task: id })?;
+            }
             added.tasks.push(id);
         }
         Ok(added)
@@ -293,6 +293,7 @@ impl Writer {
 struct Of<'a> {
     submission: SubmissionId,
     source: SourceNumber,
+    /// `None` if the submission was there before.
     carried: Option<&'a Arc<Carried>>,
     /// What the same call has accepted before.
     before: &'a [Inserted],

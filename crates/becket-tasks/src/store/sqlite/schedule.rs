@@ -7,6 +7,7 @@
 //! Nothing here knows lanes or limits: what they hold back is not in the schedule.
 
 mod queue;
+mod reading;
 mod stream;
 
 use std::cmp::Reverse;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use self::queue::{Queue, Top};
+pub(super) use self::reading::Unread;
 pub(super) use self::stream::StreamKey;
 use self::stream::{Place, Stream, StreamId};
 use super::change::{Hold, KindNumber, SourceNumber, StreamNumber, WorkerNumber};
@@ -118,15 +120,6 @@ pub(super) enum Best {
     Unread(Unread),
 }
 
-/// What must be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unread {
-    pub(super) stream: StreamKey,
-    pub(super) number: StreamNumber,
-    pub(super) after: Key,
-    pub(super) limit: usize,
-}
-
 /// What is due next and what runs.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
@@ -137,6 +130,8 @@ pub(super) struct Schedule {
     turns: Turns,
     /// How many tasks all windows hold.
     in_windows: usize,
+    /// How many rows of other streams were of use when they were read along.
+    read_along: Option<usize>,
     running: HashMap<TaskId, Running>,
     paused_kinds: HashSet<KindNumber>,
     paused_sources: HashSet<SourceNumber>,
@@ -250,23 +245,6 @@ impl Schedule {
         Some(id)
     }
 
-    /// Takes in rows that [`Best::Unread`] asked for; `more` may follow.
-    pub(super) fn fill(&mut self, key: &StreamKey, rows: Vec<Ready>, more: bool) {
-        let Some(id) = self.ids.get(key).copied() else { return };
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        stream.more = more;
-        if let Some(last) = rows.last() {
-            stream.cursor = last.key();
-        }
-        let before = stream.tasks.len();
-        stream.tasks.extend(rows.into_iter().map(|ready| (ready.key(), ready)));
-        self.in_windows += stream.tasks.len() - before;
-        if stream.is_unread() {
-            stream.from = stream.cursor;
-        }
-        self.put(id);
-    }
-
     /// The best task of `kinds` that is due at `now`: highest priority, then the earliest turn, then longest due, then
     /// oldest. Kinds that are not `open` are left alone.
     pub(super) fn best_due(
@@ -294,19 +272,8 @@ impl Schedule {
         let stream = self.streams.get(&best?.1.stream)?;
         match stream.tasks.first_key_value() {
             Some((_, ready)) => Some(Best::Task(ready.clone())),
-            None => Some(Best::Unread(Unread {
-                stream: stream.key.clone(),
-                number: stream.number,
-                after: stream.cursor,
-                limit: self.fill_size(),
-            })),
+            None => Some(Best::Unread(self.unread(stream))),
         }
-    }
-
-    /// Half of a window is read at once, less when there are many: the other half is room for what is inserted before
-    /// its last task.
-    fn fill_size(&self) -> usize {
-        (WINDOWS_MAX / 2 / self.streams.len().max(1)).clamp(WINDOW_MIN, WINDOW_MAX / 2)
     }
 
     /// The first stream of a queue that really stands where it says.

@@ -130,6 +130,11 @@ impl Writer {
                     let rows = self.rows.ready_after(&unread)?;
                     let more = rows.len() == unread.limit;
                     self.schedule.fill(&unread.stream, rows, more);
+                    if !more && unread.along > 0 {
+                        let rows = self.rows.ready_beside(&unread)?;
+                        let more = rows.len() == unread.along;
+                        self.schedule.fill_along(rows, more);
+                    }
                 }
                 Some(Best::Task(ready)) => {
                     if !self.put_aside(round, &ready)? && self.comes_first(round, &ready)? {

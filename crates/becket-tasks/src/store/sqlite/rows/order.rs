@@ -92,7 +92,7 @@ impl Rows {
         query.query_row(params, ready_of).optional().map_err(failed)
     }
 
-    fn several(&self, query: &str, params: impl rusqlite::Params) -> Result<Vec<Ready>> {
+    pub(super) fn several(&self, query: &str, params: impl rusqlite::Params) -> Result<Vec<Ready>> {
         let mut query = self.connection.prepare_cached(query).map_err(failed)?;
         let rows = query.query_map(params, ready_of).map_err(failed)?;
         rows.collect::<rusqlite::Result<_>>().map_err(failed)

@@ -124,7 +124,7 @@ impl Rows {
 
     /// The earliest claimable tasks of a stream after a key, at most `limit`.
     pub(in super::super) fn ready_after(&self, unread: &Unread) -> Result<Vec<Ready>> {
-        let Unread { stream, number, after: Key(run_at, id), limit } = unread;
+        let Unread { stream, number, after: Key(run_at, id), limit, .. } = unread;
         let mut query = self
             .connection
             .prepare_cached(&format!(
@@ -137,6 +137,16 @@ impl Rows {
             params![stream.kind, stream.priority.0, stream.source, number, run_at.as_millis(), sql(id.as_u64()), limit];
         let rows = query.query_map(of, ready_of).map_err(failed)?;
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// The earliest claimable tasks of the streams that come after this one in the index, stream by stream.
+    pub(in super::super) fn ready_beside(&self, unread: &Unread) -> Result<Vec<Ready>> {
+        let query = format!(
+            "SELECT {READY} FROM tasks INDEXED BY tasks_ready WHERE state IN (0, 2) AND hold IN (0, 3) \
+             AND kind = ?1 AND priority = ?2 AND source = ?3 AND stream > ?4 ORDER BY stream, run_at, id LIMIT ?5"
+        );
+        let StreamKey { kind, priority, source, .. } = &unread.stream;
+        self.several(&query, params![kind, priority.0, source, unread.number, unread.along])
     }
 
     /// Which streams have claimable tasks, with their numbers and the first of each.

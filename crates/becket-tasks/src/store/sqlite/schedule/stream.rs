@@ -99,6 +99,11 @@ impl Stream {
         self.more && self.tasks.is_empty()
     }
 
+    /// Whether nothing of it was read or noted yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.is_unread() && self.cursor == Key::MIN
+    }
+
     /// Takes a task in, unless it lies beyond the window; answers whether it is in memory now.
     pub(super) fn add(&mut self, key: Key, ready: Ready) -> bool {
         if self.more && key > self.cursor {

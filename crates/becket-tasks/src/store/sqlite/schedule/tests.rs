@@ -174,3 +174,36 @@ fn stream_keeps_its_number_while_a_task_of_it_is_aside() {
     assert_eq!(schedule.number_of(&Ready { stream: 9, ..second }), 9, "one that returns keeps its own");
     assert_eq!(schedule.number_of(&ready(3, 1, 0, 5)), 0, "without a tenant there is none");
 }
+
+#[test]
+fn streams_beside_one_that_is_first_read_are_read_along() {
+    let of = |tenant: &str, id: u64, number: i64| Ready { stream: number, ..of_tenant(tenant, ready(id, 1, 0, 5)) };
+    let [a, b, c] = [of("a", 1, 1), of("b", 2, 2), of("c", 3, 3)];
+    let streams = [&a, &b, &c].map(|first| (StreamKey::of(first), first.stream, first.key()));
+    let mut schedule = Schedule::new(streams, Turns::default());
+    let now = Timestamp::from_millis(9);
+    let best = |schedule: &mut Schedule| schedule.best_due(&HashSet::from([1]), |_| true, now);
+    let Some(Best::Unread(unread)) = best(&mut schedule) else { panic!("nothing is in memory") };
+    assert!(unread.stream == StreamKey::of(&a) && unread.along > 8);
+    schedule.fill(&unread.stream, vec![a.clone()], false);
+    // All of b, and of c as much as one reading may hold: more may follow.
+    schedule.fill_along(vec![b.clone(), c.clone()], true);
+    assert_eq!(take_all_in_memory(&mut schedule), [1, 2, 3]);
+    let Some(Best::Unread(unread)) = best(&mut schedule) else { panic!("c may have more") };
+    assert_eq!((unread.number, unread.after, unread.along), (3, c.key(), 0));
+    // What was touched is not taken in again.
+    schedule.fill_along(vec![c.clone()], false);
+    assert!(matches!(best(&mut schedule), Some(Best::Unread(_))));
+    schedule.fill(&unread.stream, Vec::new(), false);
+    assert!(best(&mut schedule).is_none() && schedule.streams.is_empty());
+}
+
+fn take_all_in_memory(schedule: &mut Schedule) -> Vec<u64> {
+    let mut taken = Vec::new();
+    while let Some(Best::Task(ready)) = schedule.best_due(&HashSet::from([1]), |_| true, Timestamp::from_millis(9)) {
+        schedule.remove_ready(&ready);
+        schedule.charge(ready.tenant(), 1);
+        taken.push(ready.id.as_u64());
+    }
+    taken
+}

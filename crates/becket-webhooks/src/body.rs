@@ -130,7 +130,7 @@ struct Look<'n, 'f, 'de> {
 }
 
 impl<'de> Look<'_, '_, 'de> {
-    fn keep(self, value: Scalar<'de>) {
+    fn keep(self, value: &Scalar<'de>) {
         for place in &self.node.wanted {
             self.found.values[*place] = Some(value.clone());
         }
@@ -153,12 +153,12 @@ impl<'de> Visitor<'de> for Look<'_, '_, 'de> {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
-        self.keep(Scalar::Text(Cow::Borrowed(text)));
+        self.keep(&Scalar::Text(Cow::Borrowed(text)));
         Ok(())
     }
 
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.keep(Scalar::Text(Cow::Owned(text.to_owned())));
+        self.keep(&Scalar::Text(Cow::Owned(text.to_owned())));
         Ok(())
     }
 
@@ -171,12 +171,12 @@ impl<'de> Visitor<'de> for Look<'_, '_, 'de> {
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<(), E> {
-        self.keep(Scalar::Integer(number.into()));
+        self.keep(&Scalar::Integer(number.into()));
         Ok(())
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        self.keep(Scalar::Integer(number.into()));
+        self.keep(&Scalar::Integer(number.into()));
         Ok(())
     }
 

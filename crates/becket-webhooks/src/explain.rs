@@ -211,7 +211,7 @@ impl Serialize for Explanation {
                 object.serialize_entry("header", header)?;
             }
             Self::RepeatedField { field } | Self::MissingField { field } | Self::MalformedField { field } => {
-                object.serialize_entry("field", field)?
+                object.serialize_entry("field", field)?;
             }
             Self::InvalidJson { detail } => object.serialize_entry("detail", detail)?,
             Self::ClockSkew { skew_secs, tolerance_secs } => {

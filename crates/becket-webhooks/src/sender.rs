@@ -205,13 +205,13 @@ impl Sender {
         if let Some(name) = &custom.timestamp {
             headers.set(name.as_str(), "timestamp", &timestamp)?;
         }
-        let part = |part| match part {
-            &Part::Literal(ref text) => text.as_bytes(),
+        let parts = custom.signed.parts().iter().map(|part| match part {
+            Part::Literal(text) => text.as_bytes(),
             Part::Id => id.as_bytes(),
             Part::Timestamp => timestamp.as_bytes(),
             Part::Body => body,
-        };
-        let text: Vec<&[u8]> = custom.signed.parts().iter().map(part).collect();
+        });
+        let text: Vec<&[u8]> = parts.collect();
         self.sign(headers, custom.signature.as_str(), &custom.spelling, &text)
     }
 

@@ -234,10 +234,9 @@ impl NewDelivery<'_> {
 
     /// The payload with what the event's name says.
     fn filled_in(&self, source: &Source, id: &str) -> Vec<u8> {
-        let mut payload = match serde_json::from_slice(&self.body) {
-            Ok(payload @ Value::Object(_)) => payload,
+        let Ok(mut payload @ Value::Object(_)) = serde_json::from_slice(&self.body) else {
             // What is not an object is sent as it is, and refused.
-            _ => return self.body.clone(),
+            return self.body.clone();
         };
         let completed = sender(source, None).complete(&mut payload, &self.event, id);
         completed.unwrap_or_else(|contradiction| panic!("{contradiction}"));

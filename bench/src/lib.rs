@@ -6,6 +6,7 @@
 //! - [`server`] holds the servers that Becket is compared with. Becket itself is a binary that is started; none of
 //!   its code is used there.
 //! - [`payload`] and [`signature`] make what is sent; [`latency`] and [`disk`] measure.
+//! - [`verify`] measures what it costs to verify and read a delivery of each kind.
 //! - [`tasks`] measures the task engine as a library, in processes of its own.
 
 pub mod budget;
@@ -21,3 +22,4 @@ pub mod signature;
 pub mod tasks;
 pub mod text;
 mod turns;
+pub mod verify;

@@ -15,7 +15,7 @@ use becket_bench::payload::{self, Mix};
 use becket_bench::report::{json, table};
 use becket_bench::server::{self, Kind};
 use becket_bench::signature::Key;
-use becket_bench::{budget, report, tasks};
+use becket_bench::{budget, report, tasks, verify};
 use clap::{Args, Parser, Subcommand};
 
 use self::tasks_command::TasksArgs;
@@ -37,6 +37,8 @@ enum Action {
     Ingest(IngestArgs),
     /// What the embedded task engine does in a second, and what a long queue costs it.
     Tasks(TasksArgs),
+    /// What it costs to verify and read a delivery of each kind.
+    Verify(VerifyArgs),
     #[command(hide = true)]
     TaskLeg { order: String },
     #[command(hide = true)]
@@ -56,6 +58,19 @@ enum Action {
 struct ServeArgs {
     #[arg(long)]
     listen: SocketAddr,
+}
+
+#[derive(Args)]
+struct VerifyArgs {
+    /// Deliveries of each kind in each round; 1 to 10000000.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    deliveries: u32,
+    /// Rounds, of which the best counts; 1 to 100.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Exit with 1 when the budget is missed.
+    #[arg(long)]
+    check: bool,
 }
 
 #[derive(Args)]
@@ -103,6 +118,7 @@ fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Action::Ingest(args) => measure(&args),
         Action::Tasks(args) => tasks_command::measure(&args),
+        Action::Verify(args) => verified(&args),
         Action::TaskLeg { order } => tasks::leg::carry_out(&order).map(|()| ExitCode::SUCCESS),
         Action::ServeNull(serve) => done(server::null::serve(serve.listen)),
         Action::ServeHmac(serve) => done(server::hmac::serve(serve.listen, key())),
@@ -124,6 +140,13 @@ fn measure(args: &IngestArgs) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn verified(args: &VerifyArgs) -> Result<ExitCode> {
+    let rows = verify::run(&payload::all_samples_dir(), args.deliveries, args.rounds)?;
+    let (table, kept) = verify::render(&rows);
+    print!("{table}");
+    Ok(if args.check && !kept { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn print(report: &report::Report, verdicts: &[budget::Verdict], as_json: bool) -> Result<()> {

@@ -102,6 +102,12 @@ pub fn samples_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/github")
 }
 
+/// The folder with the samples of all kinds, one folder each.
+#[must_use]
+pub fn all_samples_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples")
+}
+
 fn sample(samples: &Path, event: &str) -> Result<Value> {
     let path = samples.join(format!("{event}.opened.json"));
     let text = std::fs::read(&path).with_context(|| format!("read the sample {}", path.display()))?;

@@ -7,6 +7,8 @@ mod filter;
 
 use std::path::PathBuf;
 
+use becket_webhooks::Kind;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use reqwest::Url;
@@ -121,20 +123,16 @@ pub(crate) struct DemoArgs {
     pub(crate) exit: bool,
 }
 
-/// The kinds of sources that can be imitated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum SourceKind {
-    /// GitHub: X-Hub-Signature-256.
-    Github,
-    /// Standard Webhooks: webhook-signature.
-    StandardWebhooks,
+/// A kind of sender, by the name that it has in the configuration.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).try_map(|name| name.parse::<Kind>())
 }
 
 /// Arguments of `becket send`.
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// The event: `issues`, `issues.opened`; for Standard Webhooks the `type`, such as `invoice.paid`.
+    /// The event, with its action: `issues.opened` for GitHub, `merge_request.open` for GitLab, `pullrequest:created` for
+    /// Bitbucket; for Stripe and Standard Webhooks the `type`, such as `invoice.paid`.
     #[arg(required_unless_present = "list")]
     pub(crate) event: Option<String>,
     /// Lists the events that are built in.
@@ -151,12 +149,13 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) source: Option<String>,
     /// How to sign [default: as the configuration says for the source, otherwise `github`].
-    #[arg(long, value_name = "KIND")]
-    pub(crate) source_kind: Option<SourceKind>,
-    /// The secret to sign with [default: the source's, from the configuration].
+    #[arg(long, value_name = "KIND", value_parser = kinds())]
+    pub(crate) source_kind: Option<Kind>,
+    /// The secret to sign with [default: the source's, from the configuration]. For Azure DevOps `user:password`.
     #[arg(long, value_name = "SECRET")]
     pub(crate) secret: Option<String>,
-    /// The delivery id; a delivery with an id that was accepted before is a duplicate [default: a new one each].
+    /// The delivery id; a delivery with an id that was accepted before is a duplicate [default: a new one each]. Where the
+    /// kind's id stands in the body, it is written there.
     #[arg(long, value_name = "ID")]
     pub(crate) delivery_id: Option<String>,
     /// How many times to post it.

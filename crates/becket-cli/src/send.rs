@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
+use becket_webhooks::Kind;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use reqwest::StatusCode;
@@ -15,12 +16,12 @@ use serde_json::json;
 
 use self::target::Target;
 use crate::api::{self, views};
-use crate::cli::{SendArgs, SourceKind};
+use crate::cli::SendArgs;
 use crate::complaint::Complaint;
 use crate::latency::Latencies;
 use crate::output::{self, Table, cell};
 use crate::samples::{self, SAMPLES};
-use crate::sender::{self, Answer};
+use crate::sender::{self, Answer, Sender};
 
 /// How many deliveries are under way at once when many are sent.
 const CONNECTIONS: usize = 8;
@@ -32,11 +33,16 @@ pub(crate) async fn run(args: SendArgs, json: bool) -> anyhow::Result<ExitCode> 
         return Ok(ExitCode::SUCCESS);
     };
     let target = Target::find(&args)?;
-    let body = body(event, target.kind, args.payload.as_deref())?;
+    let kind = target.sender.kind();
+    let body = body(event, kind, args.payload.as_deref())?;
+    // Without a sample there is nothing in the body that would say the event.
+    let is_made_up = args.payload.is_none() && matches!(kind, Kind::StandardWebhooks | Kind::Custom);
     let http = api::http_client(&target.url)?;
     let post = async |id: String| {
+        let complete = if is_made_up { Sender::completed } else { Sender::body };
+        let body = complete(&target.sender, event, &id, &body)?;
         let headers = target.sender.headers(event, &id, SystemTime::now(), &body)?;
-        sender::post(&http, &target.url, headers, body.clone()).await.map(|answer| (id, answer))
+        sender::post(&http, &target.url, headers, body).await.map(|answer| (id, answer))
     };
     let id = || args.delivery_id.clone().unwrap_or_else(|| target.sender.new_id());
     if args.count == 1 {
@@ -51,18 +57,19 @@ pub(crate) async fn run(args: SendArgs, json: bool) -> anyhow::Result<ExitCode> 
 /// Lists the events that are built in.
 fn list(json: bool) -> anyhow::Result<()> {
     if json {
-        let items: Vec<_> = SAMPLES.iter().map(|one| json!({"event": one.name, "bytes": one.body.len()})).collect();
+        let item = |one: &samples::Sample| json!({"source_kind": one.kind, "event": one.name, "bytes": one.body.len()});
+        let items: Vec<_> = SAMPLES.iter().map(item).collect();
         return Ok(output::json(&json!({"items": items}))?);
     }
-    let mut table = Table::new(["EVENT", "BYTES"]);
+    let mut table = Table::new(["SOURCE KIND", "EVENT", "BYTES"]);
     for sample in SAMPLES {
-        table.row([cell(sample.name), cell(sample.body.len())]);
+        table.row([cell(sample.kind.as_str()), cell(sample.name), cell(sample.body.len())]);
     }
     Ok(table.print()?)
 }
 
-/// The body: of the file, or the event's sample; for Standard Webhooks made up.
-fn body(event: &str, kind: SourceKind, file: Option<&Path>) -> anyhow::Result<Bytes> {
+/// The body: of the file, or the event's sample; for kinds without samples made up.
+fn body(event: &str, kind: Kind, file: Option<&Path>) -> anyhow::Result<Bytes> {
     match (file, kind) {
         (Some(file), _) if file == Path::new("-") => {
             let mut body = Vec::new();
@@ -72,10 +79,11 @@ fn body(event: &str, kind: SourceKind, file: Option<&Path>) -> anyhow::Result<By
         (Some(file), _) => {
             Ok(std::fs::read(file).with_context(|| format!("read the payload {}", file.display()))?.into())
         }
-        (None, SourceKind::StandardWebhooks) => Ok(sender::plain_body(event, SystemTime::now())),
-        (None, SourceKind::Github) => match samples::find(event) {
+        (None, Kind::StandardWebhooks) => Ok(sender::plain_body(event, SystemTime::now())),
+        (None, Kind::Custom) => Ok(Bytes::from_static(b"{}")),
+        (None, kind) => match samples::find(kind, event) {
             Some(sample) => Ok(Bytes::from_static(sample.body.as_bytes())),
-            None => Err(Complaint::new(format!("no payload is built in for the event `{event}`"))
+            None => Err(Complaint::new(format!("no payload is built in for the event `{event}` of {kind}"))
                 .mend("name one of `becket send --list`, or give the body with --payload FILE")
                 .into()),
         },
@@ -202,9 +210,9 @@ mod tests {
 
     #[test]
     fn event_without_a_sample_needs_a_payload() {
-        let error = body("exploded", SourceKind::Github, None).unwrap_err();
-        assert_eq!(error.to_string(), "no payload is built in for the event `exploded`");
-        assert!(body("issues", SourceKind::Github, None).unwrap().starts_with(b"{"));
-        assert!(body("anything.at_all", SourceKind::StandardWebhooks, None).unwrap().starts_with(b"{"));
+        let error = body("exploded", Kind::Github, None).unwrap_err();
+        assert_eq!(error.to_string(), "no payload is built in for the event `exploded` of github");
+        assert!(body("issues", Kind::Github, None).unwrap().starts_with(b"{"));
+        assert!(body("anything.at_all", Kind::StandardWebhooks, None).unwrap().starts_with(b"{"));
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderName;
 
 /// One verified request. Cheap to clone: the clones share it.
 ///
@@ -21,7 +22,8 @@ pub(crate) struct Parts {
     pub(crate) delivery_id: String,
     pub(crate) event: String,
     pub(crate) action: Option<String>,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) repository: Option<String>,
+    pub(crate) headers: Vec<(HeaderName, String)>,
     pub(crate) body: Bytes,
     /// The JSON text, where it is not the body itself.
     pub(crate) decoded: Option<Bytes>,
@@ -49,14 +51,23 @@ impl Delivery {
 
     /// Returns what happened, e.g. `issues`.
     ///
-    /// For Standard Webhooks the part of the body's `type` before the first full stop, and `unknown` without a `type`.
+    /// It is the sender's own word; `unknown` where it says none. Which word that is, for each kind of sender:
+    ///
+    /// | kind | event | action |
+    /// |---|---|---|
+    /// | `github` | `X-GitHub-Event` | the body's `action` |
+    /// | `gitlab` | `object_kind`, in system hooks without one `event_name` | `object_attributes.action`, or `action` |
+    /// | `bitbucket_server`, `bitbucket_cloud` | `X-Event-Key` up to the first colon: `pullrequest` | the rest: `created` |
+    /// | `azure_devops` | `eventType` up to the first full stop: `git` | the rest: `pullrequest.created` |
+    /// | `gitea` | `X-Gitea-Event`, `X-Forgejo-Event` or `X-Gogs-Event` | the body's `action` |
+    /// | `slack` | the inner event's `type`, for other requests the body's | the inner event's `subtype` |
+    /// | `stripe`, `standard_webhooks` | `type` up to the first full stop: `invoice` | the rest: `payment_failed` |
+    /// | `custom` | what is configured as `event`, up to its first full stop | the rest |
     pub fn event(&self) -> &str {
         &self.0.event
     }
 
-    /// Returns what was done, e.g. `opened`; many events have none.
-    ///
-    /// For Standard Webhooks the part of the body's `type` after the first full stop.
+    /// Returns what was done, e.g. `opened`; many events have none. See [`event`](Self::event) for whose word it is.
     pub fn action(&self) -> Option<&str> {
         self.0.action.as_deref()
     }
@@ -69,17 +80,25 @@ impl Delivery {
         }
     }
 
+    /// Returns the repository that it is about, as its forge writes it: `octo/hello`, `group/subgroup/project`,
+    /// `PROJ/repo` on Bitbucket Server, `project/repo` on Azure DevOps. `None` where it is about none, or names none.
+    ///
+    /// At most 512 bytes, without control characters.
+    pub fn repository(&self) -> Option<&str> {
+        self.0.repository.as_deref()
+    }
+
     /// Returns the headers that were kept, lower-case name and value, in the order of arrival.
     ///
     /// Kept are `content-type`, `user-agent`, and the source's own: ids, event, hook and signature. Everything else is
-    /// dropped, `authorization` and `cookie` in particular, and so are values longer than 1 KiB.
-    pub fn headers(&self) -> &[(&'static str, String)] {
+    /// dropped, `authorization`, `cookie` and tokens in particular, and so are values longer than 1 KiB.
+    pub fn headers(&self) -> &[(HeaderName, String)] {
         &self.0.headers
     }
 
     /// Returns the value of a kept header, its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.0.headers.iter().find(|(kept, _)| *kept == name).map(|(_, value)| value.as_str())
+        self.0.headers.iter().find(|(kept, _)| kept.as_str() == name).map(|(_, value)| value.as_str())
     }
 
     /// Returns the body as it was received, byte for byte.
@@ -87,7 +106,7 @@ impl Delivery {
         &self.0.body
     }
 
-    /// Returns the JSON text: the body, or the decoded `payload` field of a form-encoded GitHub delivery.
+    /// Returns the JSON text: the body, or the decoded `payload` field of a form (GitHub, Gitea).
     ///
     /// It is a JSON object in UTF-8 that `serde_json` can read.
     pub fn json(&self) -> Bytes {

@@ -16,7 +16,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 /// ```
 /// use becket_webhooks::Explanation;
 ///
-/// let explanation = Explanation::MissingHeader { header: "x-github-event" };
+/// let explanation = Explanation::MissingHeader { header: "x-github-event".into() };
 /// assert_eq!(
 ///     serde_json::to_string(&explanation)?,
 ///     r#"{"reason":"missing_header","header":"x-github-event","sentence":"the header x-github-event is missing"}"#,
@@ -35,18 +35,24 @@ pub enum Explanation {
     /// A header that decides about the delivery is there more than once.
     RepeatedHeader {
         /// Its name, lower case.
-        header: &'static str,
+        header: Cow<'static, str>,
     },
     /// A header that is needed is missing.
     MissingHeader {
         /// Its name, lower case.
-        header: &'static str,
+        header: Cow<'static, str>,
     },
     /// A header is empty, too long, or has characters that do not belong there.
     MalformedHeader {
         /// Its name, lower case.
-        header: &'static str,
+        header: Cow<'static, str>,
     },
+    /// The request is signed with GitLab's signing token, and the source has none to compare with.
+    NoSigningToken,
+    /// The token, password or secret that the request carries is none of those configured.
+    WrongToken,
+    /// The headers are those of no configured source (where one path takes the requests of several).
+    UnknownSender,
     /// The signature is not written as the scheme writes signatures.
     MalformedSignature,
     /// The signature is well-formed, and no configured secret gives it, nor any of the near misses below.
@@ -86,7 +92,17 @@ pub enum Explanation {
     /// A field that decides about the delivery is in the body more than once.
     RepeatedField {
         /// Its name.
-        field: &'static str,
+        field: Cow<'static, str>,
+    },
+    /// A field that is needed is missing in the body.
+    MissingField {
+        /// Its JSON Pointer.
+        field: Cow<'static, str>,
+    },
+    /// A field of the body cannot be an id: it is too long, or has characters that do not belong there.
+    MalformedField {
+        /// Its JSON Pointer.
+        field: Cow<'static, str>,
     },
     /// The event name or action in the body is longer than 256 bytes.
     EventTooLong,
@@ -102,6 +118,9 @@ impl Explanation {
             Self::RepeatedHeader { .. } => "repeated_header",
             Self::MissingHeader { .. } => "missing_header",
             Self::MalformedHeader { .. } => "malformed_header",
+            Self::NoSigningToken => "no_signing_token",
+            Self::WrongToken => "wrong_token",
+            Self::UnknownSender => "unknown_sender",
             Self::MalformedSignature => "malformed_signature",
             Self::WrongSecret => "wrong_secret",
             Self::MatchesWithoutTrailingNewline => "matches_without_trailing_newline",
@@ -117,6 +136,8 @@ impl Explanation {
             Self::InvalidJson { .. } => "invalid_json",
             Self::NotAnObject => "not_an_object",
             Self::RepeatedField { .. } => "repeated_field",
+            Self::MissingField { .. } => "missing_field",
+            Self::MalformedField { .. } => "malformed_field",
             Self::EventTooLong => "event_too_long",
         }
     }
@@ -127,6 +148,11 @@ impl Explanation {
             Self::NoSignatureHeader => "the request is not signed; set the secret at the sender too",
             Self::OnlySha1 => "the request has only a SHA-1 signature, which is no longer safe; SHA-256 is needed",
             Self::OnlyOtherVersions => "the request has no v1 signature; other versions are not supported",
+            Self::NoSigningToken => {
+                "the request is signed with GitLab's signing token, and no secret here begins with whsec_"
+            }
+            Self::WrongToken => "the token or password in the request is none of the configured secrets",
+            Self::UnknownSender => "the headers are those of no source that is configured",
             Self::MalformedSignature => "the signature is not written as this kind of source writes it",
             Self::WrongSecret => {
                 "no configured secret gives this signature; the secrets differ, or the body was changed"
@@ -158,6 +184,10 @@ impl Explanation {
                 return format!("the header {header} is empty, too long, or has characters that do not belong").into();
             }
             Self::RepeatedField { field } => return format!("the body has the field {field} more than once").into(),
+            Self::MissingField { field } => return format!("the body has no field {field}").into(),
+            Self::MalformedField { field } => {
+                return format!("the field {field} is too long for an id, or has characters that do not belong").into();
+            }
             Self::InvalidJson { detail } => return format!("the body is not readable JSON: {detail}").into(),
             Self::ClockSkew { skew_secs, tolerance_secs } => return clock_skew(*skew_secs, *tolerance_secs).into(),
         })
@@ -180,7 +210,9 @@ impl Serialize for Explanation {
             Self::RepeatedHeader { header } | Self::MissingHeader { header } | Self::MalformedHeader { header } => {
                 object.serialize_entry("header", header)?;
             }
-            Self::RepeatedField { field } => object.serialize_entry("field", field)?,
+            Self::RepeatedField { field } | Self::MissingField { field } | Self::MalformedField { field } => {
+                object.serialize_entry("field", field)?;
+            }
             Self::InvalidJson { detail } => object.serialize_entry("detail", detail)?,
             Self::ClockSkew { skew_secs, tolerance_secs } => {
                 object.serialize_entry("skew_secs", skew_secs)?;
@@ -203,9 +235,12 @@ mod tests {
             E::NoSignatureHeader,
             E::OnlySha1,
             E::OnlyOtherVersions,
-            E::RepeatedHeader { header: "h" },
-            E::MissingHeader { header: "h" },
-            E::MalformedHeader { header: "h" },
+            E::RepeatedHeader { header: "h".into() },
+            E::MissingHeader { header: "h".into() },
+            E::MalformedHeader { header: "h".into() },
+            E::NoSigningToken,
+            E::WrongToken,
+            E::UnknownSender,
             E::MalformedSignature,
             E::WrongSecret,
             E::MatchesWithoutTrailingNewline,
@@ -220,7 +255,9 @@ mod tests {
             E::NotUtf8,
             E::InvalidJson { detail: "d".into() },
             E::NotAnObject,
-            E::RepeatedField { field: "f" },
+            E::RepeatedField { field: "f".into() },
+            E::MissingField { field: "f".into() },
+            E::MalformedField { field: "f".into() },
             E::EventTooLong,
         ]
     }
@@ -233,7 +270,7 @@ mod tests {
         words.dedup();
         sentences.sort_unstable();
         sentences.dedup();
-        assert_eq!((words.len(), sentences.len()), (22, 22));
+        assert_eq!((words.len(), sentences.len()), (27, 27));
     }
 
     #[test]
@@ -262,8 +299,8 @@ mod tests {
     #[test]
     fn what_a_reason_carries_is_in_its_json() {
         let json = |explanation: Explanation| serde_json::to_value(&explanation).unwrap();
-        assert_eq!(json(Explanation::RepeatedHeader { header: "h" })["header"], "h");
-        assert_eq!(json(Explanation::RepeatedField { field: "f" })["field"], "f");
+        assert_eq!(json(Explanation::RepeatedHeader { header: "h".into() })["header"], "h");
+        assert_eq!(json(Explanation::RepeatedField { field: "f".into() })["field"], "f");
         assert_eq!(json(Explanation::InvalidJson { detail: "d".into() })["detail"], "d");
     }
 }

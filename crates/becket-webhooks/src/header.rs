@@ -2,8 +2,8 @@
 //!
 //! A header that is sent twice is refused, because two programs in a row may each believe another one of them.
 
-use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, HeaderName};
 
 use crate::explain::Explanation;
 
@@ -17,11 +17,11 @@ const KEPT_BYTES_MAX: usize = 1024;
 ///
 /// # Errors
 /// [`Explanation::RepeatedHeader`].
-pub(crate) fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a HeaderValue>, Explanation> {
+pub(crate) fn once<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Explanation> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (first, None) => Ok(first),
-        (_, Some(_)) => Err(Explanation::RepeatedHeader { header: name }),
+        (_, Some(_)) => Err(Explanation::RepeatedHeader { header: name.to_owned().into() }),
     }
 }
 
@@ -29,28 +29,40 @@ pub(crate) fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Opt
 ///
 /// # Errors
 /// [`Explanation::MissingHeader`], [`Explanation::RepeatedHeader`], [`Explanation::MalformedHeader`].
-pub(crate) fn token<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Explanation> {
-    let value = once(headers, name)?.ok_or(Explanation::MissingHeader { header: name })?;
+pub(crate) fn token<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Explanation> {
+    let missing = || Explanation::MissingHeader { header: name.to_owned().into() };
+    optional_token(headers, name)?.ok_or_else(missing)
+}
+
+/// The same for a header that need not be there.
+///
+/// # Errors
+/// [`Explanation::RepeatedHeader`], [`Explanation::MalformedHeader`].
+pub(crate) fn optional_token<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Explanation> {
+    let Some(value) = once(headers, name)? else { return Ok(None) };
     match value.to_str() {
-        Ok(text) if is_token(text) => Ok(text),
-        _ => Err(Explanation::MalformedHeader { header: name }),
+        Ok(text) if is_token(text) => Ok(Some(text)),
+        _ => Err(Explanation::MalformedHeader { header: name.to_owned().into() }),
     }
 }
 
-fn is_token(text: &str) -> bool {
+/// Whether a text can be an id: 1 to 256 visible ASCII characters.
+pub(crate) fn is_token(text: &str) -> bool {
     (1..=TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Copies the headers that are on the list `keep` (lower case), in the order of arrival, the first of each name.
+/// Copies the headers that `keep` (lower case), in the order of arrival, the first of each name.
 ///
 /// Values that are not visible ASCII, or are longer than 1 KiB, are left out.
-pub(crate) fn kept(headers: &HeaderMap, keep: &[&'static str]) -> Vec<(&'static str, String)> {
-    let mut kept: Vec<(&'static str, String)> = Vec::with_capacity(keep.len());
+pub(crate) fn kept(headers: &HeaderMap, keep: impl Fn(&str) -> bool) -> Vec<(HeaderName, String)> {
+    let mut kept: Vec<(HeaderName, String)> = Vec::with_capacity(8);
     for (name, value) in headers {
-        let Some(name) = keep.iter().copied().find(|listed| *listed == name.as_str()) else { continue };
+        if !keep(name.as_str()) {
+            continue;
+        }
         let Ok(text) = value.to_str() else { continue };
-        if text.len() <= KEPT_BYTES_MAX && kept.iter().all(|(already, _)| *already != name) {
-            kept.push((name, text.to_owned()));
+        if text.len() <= KEPT_BYTES_MAX && kept.iter().all(|(already, _)| already != name) {
+            kept.push((name.clone(), text.to_owned()));
         }
     }
     kept
@@ -63,6 +75,17 @@ pub(crate) enum MediaType {
     Json,
     /// `application/x-www-form-urlencoded`.
     Form,
+}
+
+/// Checks that the body is JSON.
+///
+/// # Errors
+/// [`Explanation::UnsupportedContentType`], for a form as well.
+pub(crate) fn json(headers: &HeaderMap) -> Result<(), Explanation> {
+    match media_type(headers)? {
+        MediaType::Json => Ok(()),
+        MediaType::Form => Err(Explanation::UnsupportedContentType),
+    }
 }
 
 /// Reads `Content-Type`; parameters such as `charset` are ignored, since JSON is UTF-8 (RFC 8259, section 8.1).
@@ -86,8 +109,6 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Result<MediaType, Explanation> 
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderName;
-
     use super::*;
 
     fn headers(pairs: &[(&'static str, &[u8])]) -> HeaderMap {
@@ -109,16 +130,16 @@ mod tests {
 
         let too_long = "x".repeat(257);
         for bad in ["".as_bytes(), b"a b", b"a\tb", "é".as_bytes(), too_long.as_bytes()] {
-            let expected = Err(Explanation::MalformedHeader { header: "x-id" });
+            let expected = Err(Explanation::MalformedHeader { header: "x-id".into() });
             assert_eq!(token(&headers(&[("x-id", bad)]), "x-id"), expected, "{bad:?}");
         }
-        assert_eq!(token(&headers(&[]), "x-id"), Err(Explanation::MissingHeader { header: "x-id" }));
+        assert_eq!(token(&headers(&[]), "x-id"), Err(Explanation::MissingHeader { header: "x-id".into() }));
     }
 
     #[test]
     fn header_sent_twice_is_refused_even_when_both_are_equal() {
         let twice = headers(&[("x-id", b"1"), ("x-id", b"1")]);
-        assert_eq!(once(&twice, "x-id"), Err(Explanation::RepeatedHeader { header: "x-id" }));
+        assert_eq!(once(&twice, "x-id"), Err(Explanation::RepeatedHeader { header: "x-id".into() }));
     }
 
     #[test]
@@ -166,7 +187,7 @@ mod tests {
             ("x-long", long.as_bytes()),
             ("x-odd", "é".as_bytes()),
         ]);
-        let kept = kept(&all, &["user-agent", "x-long", "x-odd"]);
-        assert_eq!(kept, [("user-agent", "GitHub-Hookshot/1".to_owned())]);
+        let kept = kept(&all, |name| ["user-agent", "x-long", "x-odd"].contains(&name));
+        assert_eq!(kept, [(HeaderName::from_static("user-agent"), "GitHub-Hookshot/1".to_owned())]);
     }
 }

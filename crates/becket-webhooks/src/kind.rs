@@ -12,39 +12,83 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use becket_webhooks::Kind;
 ///
-/// assert_eq!("standard_webhooks".parse(), Ok(Kind::StandardWebhooks));
+/// assert_eq!("bitbucket_cloud".parse(), Ok(Kind::BitbucketCloud));
 /// assert_eq!(Kind::Github.to_string(), "github");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
     /// GitHub and GitHub Enterprise Server: `X-Hub-Signature-256`.
     Github,
+    /// GitLab: `X-Gitlab-Token`, or the signing token's `webhook-signature`.
+    Gitlab,
+    /// Bitbucket Server and Data Center: `X-Hub-Signature`.
+    BitbucketServer,
+    /// Bitbucket Cloud: `X-Hub-Signature`.
+    BitbucketCloud,
+    /// Azure DevOps Services and Server: HTTP basic authentication, or a header with a secret.
+    AzureDevops,
+    /// Gitea, Forgejo and Gogs: `X-Gitea-Signature`, `X-Forgejo-Signature` or `X-Gogs-Signature`.
+    Gitea,
+    /// Slack's Events API: `X-Slack-Signature`.
+    Slack,
+    /// Stripe: `Stripe-Signature`.
+    Stripe,
     /// Senders that follow [Standard Webhooks](https://www.standardwebhooks.com), Svix among them: `webhook-signature`.
     StandardWebhooks,
+    /// Any other sender that puts an HMAC into a header; see [`Custom`](crate::Custom).
+    Custom,
 }
 
 impl Kind {
     /// Every kind, in the order in which documents list them.
-    pub const ALL: [Self; 2] = [Self::Github, Self::StandardWebhooks];
+    pub const ALL: [Self; 10] = [
+        Self::Github,
+        Self::Gitlab,
+        Self::BitbucketServer,
+        Self::BitbucketCloud,
+        Self::AzureDevops,
+        Self::Gitea,
+        Self::Slack,
+        Self::Stripe,
+        Self::StandardWebhooks,
+        Self::Custom,
+    ];
 
     /// Returns the name used in configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Github => "github",
+            Self::Gitlab => "gitlab",
+            Self::BitbucketServer => "bitbucket_server",
+            Self::BitbucketCloud => "bitbucket_cloud",
+            Self::AzureDevops => "azure_devops",
+            Self::Gitea => "gitea",
+            Self::Slack => "slack",
+            Self::Stripe => "stripe",
             Self::StandardWebhooks => "standard_webhooks",
+            Self::Custom => "custom",
         }
+    }
+
+    /// Whether its senders sign the time, so that a request that is too old can be refused.
+    ///
+    /// GitLab does with its signing token, and `custom` where a timestamp is configured.
+    pub const fn may_sign_time(self) -> bool {
+        matches!(self, Self::Gitlab | Self::Slack | Self::Stripe | Self::StandardWebhooks | Self::Custom)
     }
 
     /// Returns the largest body, in bytes, that a source of this kind takes unless it is configured otherwise.
     ///
-    /// GitHub: 25 MiB; it [sends nothing larger than 25 MB](https://docs.github.com/en/webhooks/webhook-events-and-payloads).
-    /// Standard Webhooks: 1 MiB; the specification wants senders to stay under 20 KB.
+    /// Forges: 25 MiB. GitHub [sends nothing larger than 25 MB](https://docs.github.com/en/webhooks/webhook-events-and-payloads),
+    /// and neither does GitLab ([`REQUEST_BODY_SIZE_LIMIT`](https://github.com/gitlabhq/gitlabhq/blob/master/app/services/web_hook_service.rb)).
+    /// The others: 1 MiB. The Standard Webhooks specification wants senders to stay under 20 KB, and Bitbucket Cloud
+    /// [sends nothing larger than 256 KB](https://support.atlassian.com/bitbucket-cloud/docs/troubleshoot-webhooks/).
     pub const fn body_limit(self) -> usize {
         match self {
-            Self::Github => 25 * 1024 * 1024,
-            Self::StandardWebhooks => 1024 * 1024,
+            Self::Github | Self::Gitlab | Self::BitbucketServer | Self::AzureDevops | Self::Gitea => 25 * 1024 * 1024,
+            Self::BitbucketCloud | Self::Slack | Self::Stripe | Self::StandardWebhooks | Self::Custom => 1024 * 1024,
         }
     }
 }
@@ -83,7 +127,11 @@ mod tests {
     #[test]
     fn unknown_kind_is_told_which_kinds_there_are() {
         let error = "githb".parse::<Kind>().unwrap_err();
-        assert_eq!(error.to_string(), "unknown kind of source `githb`; known are github, standard_webhooks");
+        assert_eq!(
+            error.to_string(),
+            "unknown kind of source `githb`; known are github, gitlab, bitbucket_server, bitbucket_cloud, azure_devops, \
+             gitea, slack, stripe, standard_webhooks, custom"
+        );
     }
 
     #[test]

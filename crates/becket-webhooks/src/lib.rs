@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
 mod body;
+mod custom;
 mod delivery;
+mod dialect;
 mod explain;
 mod form;
 mod header;
@@ -12,7 +15,10 @@ pub mod sender;
 pub mod signature;
 mod source;
 
+pub use answer::Answer;
+pub use custom::{Custom, CustomError, Place, PlaceError};
 pub use delivery::Delivery;
+pub use dialect::{AzureAuth, Dialect};
 pub use explain::Explanation;
 pub use kind::{Kind, UnknownKind};
 pub use rejection::{Rejection, RejectionKind};

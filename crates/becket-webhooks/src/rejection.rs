@@ -23,6 +23,11 @@ impl Rejection {
         Self { kind: RejectionKind::Unauthorized, explanation }
     }
 
+    /// For a request whose headers are those of no source, where one path takes the requests of several.
+    pub fn unknown_sender() -> Self {
+        Self::unauthorized(Explanation::UnknownSender)
+    }
+
     /// For what is found out after the signature was right.
     pub(crate) fn unreadable(explanation: Explanation) -> Self {
         let kind = match explanation {

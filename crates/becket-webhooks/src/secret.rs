@@ -97,6 +97,12 @@ pub enum SecretError {
         /// Which one.
         index: usize,
     },
+    /// A secret for HTTP basic authentication has no colon.
+    #[error("secret {index} is not `user:password`")]
+    NotBasic {
+        /// Which one.
+        index: usize,
+    },
     /// A Standard Webhooks secret has too few or too many bytes.
     #[error("secret {index} has {bytes} bytes, the specification asks for 24 to 64")]
     Length {
@@ -105,6 +111,20 @@ pub enum SecretError {
         /// How many bytes it has when decoded.
         bytes: usize,
     },
+}
+
+impl SecretError {
+    /// The same error for a secret that stood at `index` in a list whose items have these places in another.
+    pub(crate) fn at(self, places: &[usize]) -> Self {
+        let place = |index: usize| places.get(index).copied().unwrap_or(index);
+        match self {
+            Self::Blank { index } => Self::Blank { index: place(index) },
+            Self::NotBase64 { index } => Self::NotBase64 { index: place(index) },
+            Self::NotBasic { index } => Self::NotBasic { index: place(index) },
+            Self::Length { index, bytes } => Self::Length { index: place(index), bytes },
+            other @ (Self::None | Self::TooMany { .. }) => other,
+        }
+    }
 }
 
 /// People copy secrets with and without the closing `=`.

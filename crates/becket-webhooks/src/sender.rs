@@ -1,24 +1,30 @@
 //! What senders send: the headers of a signed delivery, for tools and tests that stand in for one.
 //!
-//! Pure, like the rest: the id, the time and the body are given. Posting is for others.
-//!
-//! Sources: [GitHub, delivery headers](https://docs.github.com/en/webhooks/webhook-events-and-payloads#delivery-headers),
-//! [Standard Webhooks](https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
+//! Pure, like the rest: the id, the time and the body are given. Posting is for others. What is sent is what the documents
+//! named in `source/…` say.
 
-use http::header::{CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderValue};
+mod payload;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
+pub use self::payload::Contradiction;
+
+use crate::custom::{Custom, In, Part};
+use crate::dialect::{AzureAuth, Dialect};
 use crate::kind::Kind;
 use crate::secret::SecretError;
-use crate::signature::{self, StandardWebhooksSigner};
+use crate::signature::{Key, Spelling, StandardWebhooksSigner};
 
 /// Somebody who sends webhooks. `Debug` masks the secret.
 ///
 /// ```
-/// use becket_webhooks::{Kind, Secrets, Sender, Source};
+/// use becket_webhooks::{Dialect, Secrets, Sender, Source};
 ///
-/// let sender = Sender::new(Kind::Github, Some("secret".into()))?;
+/// let sender = Sender::new(Dialect::Github, Some("secret".into()))?;
 /// let headers = sender.headers("issues.opened", "72d3162e-cc78-11e3-81ab-4c9367dc0958", 0, b"{\"action\":\"opened\"}")?;
 ///
 /// let github = Source::github("github", Secrets::new(["secret"])?);
@@ -27,12 +33,11 @@ use crate::signature::{self, StandardWebhooksSigner};
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Sender {
-    /// GitHub; without a secret it signs nothing.
-    Github(Option<SecretString>),
-    /// One that follows Standard Webhooks; without a secret it signs nothing.
-    StandardWebhooks(Option<StandardWebhooksSigner>),
+pub struct Sender {
+    dialect: Dialect,
+    secret: Option<SecretString>,
+    /// For secrets that are `whsec_` and base64.
+    signer: Option<StandardWebhooksSigner>,
 }
 
 /// Something cannot stand in a header.
@@ -44,103 +49,239 @@ pub struct InvalidHeader {
 }
 
 impl Sender {
-    /// A sender of this kind.
+    /// A sender of this dialect; without a secret it signs nothing.
     ///
     /// # Errors
-    /// [`SecretError::NotBase64`] or [`SecretError::Length`] when the secret is not one of this kind.
-    pub fn new(kind: Kind, secret: Option<SecretString>) -> Result<Self, SecretError> {
-        Ok(match kind {
-            Kind::Github => Self::Github(secret),
-            Kind::StandardWebhooks => {
-                Self::StandardWebhooks(secret.as_ref().map(StandardWebhooksSigner::new).transpose()?)
-            }
-        })
+    /// [`SecretError::NotBase64`] or [`SecretError::Length`] when the secret has to be `whsec_` and base64 and is not,
+    /// [`SecretError::NotBasic`] when it has to be `user:password` and is not.
+    pub fn new(dialect: Dialect, secret: Option<SecretString>) -> Result<Self, SecretError> {
+        let signs_standard = |secret: &&SecretString| match dialect {
+            Dialect::StandardWebhooks => true,
+            Dialect::Gitlab => secret.expose_secret().starts_with("whsec_"),
+            _ => false,
+        };
+        let signer = secret.as_ref().filter(signs_standard).map(StandardWebhooksSigner::new).transpose()?;
+        let is_basic = matches!(dialect, Dialect::AzureDevops(AzureAuth::Basic));
+        if is_basic && secret.as_ref().is_some_and(|secret| !secret.expose_secret().contains(':')) {
+            return Err(SecretError::NotBasic { index: 0 });
+        }
+        Ok(Self { dialect, secret, signer })
     }
 
-    /// The headers of a delivery of `body`, signed at `now_secs` of Unix time. `event` may carry an action; GitHub's
-    /// header names the event alone, and Standard Webhooks names it in the body only.
+    /// Returns how it signs and shapes requests.
+    pub fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    /// The headers of a delivery of `body`, signed at `now_secs` of Unix time. `event` may carry an action; what stands in
+    /// the body only is not looked at.
     ///
     /// # Errors
-    /// The event or the id cannot stand in a header.
+    /// The event, the id or the secret cannot stand in a header.
     pub fn headers(&self, event: &str, id: &str, now_secs: i64, body: &[u8]) -> Result<HeaderMap, InvalidHeader> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match self {
-            Self::Github(secret) => {
-                let event = event.split('.').next().unwrap_or(event);
-                headers.insert(USER_AGENT, HeaderValue::from_static("GitHub-Hookshot/becket"));
-                headers.insert("x-github-event", value("event", event)?);
-                headers.insert("x-github-delivery", value("delivery id", id)?);
-                headers.insert("x-github-hook-id", HeaderValue::from_static("1"));
-                headers.insert("x-github-hook-installation-target-id", HeaderValue::from_static("1"));
-                headers.insert("x-github-hook-installation-target-type", HeaderValue::from_static("repository"));
-                if let Some(secret) = secret {
-                    let signed = signature::github(secret.expose_secret().as_bytes(), body);
-                    headers.insert("x-hub-signature-256", value("signature", &signed)?);
+        let mut headers = Headers(HeaderMap::new());
+        headers.set(CONTENT_TYPE.as_str(), "content type", "application/json")?;
+        match &self.dialect {
+            Dialect::Github => self.github(&mut headers, event, id, body)?,
+            Dialect::Gitlab => self.gitlab(&mut headers, event, id, now_secs, body)?,
+            Dialect::BitbucketServer => {
+                headers.set("x-event-key", "event", &key(event))?;
+                headers.set("x-request-id", "delivery id", id)?;
+                self.sign(&mut headers, "x-hub-signature", &Spelling::GITHUB, &[body])?;
+            }
+            Dialect::BitbucketCloud => {
+                headers.set(USER_AGENT.as_str(), "user agent", "Bitbucket-Webhooks/2.0")?;
+                headers.set("x-event-key", "event", &key(event))?;
+                headers.set("x-request-uuid", "delivery id", id)?;
+                headers.set("x-hook-uuid", "hook", "00000000-0000-4000-8000-000000000001")?;
+                headers.set("x-attempt-number", "attempt", "1")?;
+                self.sign(&mut headers, "x-hub-signature", &Spelling::GITHUB, &[body])?;
+            }
+            Dialect::AzureDevops(auth) => self.azure_devops(&mut headers, auth)?,
+            Dialect::Gitea => self.gitea(&mut headers, event, id, body)?,
+            Dialect::Slack => {
+                let timestamp = now_secs.to_string();
+                headers.set("x-slack-request-timestamp", "timestamp", &timestamp)?;
+                let text = [b"v0:", timestamp.as_bytes(), b":", body];
+                self.sign(&mut headers, "x-slack-signature", &Spelling::SLACK, &text)?;
+            }
+            Dialect::Stripe => {
+                let timestamp = now_secs.to_string();
+                if let Some(signature) = self.signature(&Spelling::BARE_HEX, &[timestamp.as_bytes(), b".", body]) {
+                    headers.set("stripe-signature", "signature", &format!("t={timestamp},v1={signature}"))?;
                 }
             }
-            Self::StandardWebhooks(signer) => {
-                headers.insert("webhook-id", value("delivery id", id)?);
-                headers.insert("webhook-timestamp", HeaderValue::from(now_secs));
-                if let Some(signer) = signer {
-                    headers.insert("webhook-signature", value("signature", &signer.sign(id, now_secs, body))?);
-                }
-            }
+            Dialect::StandardWebhooks => self.standard_webhooks(&mut headers, id, now_secs, body)?,
+            Dialect::Custom(custom) => self.custom(&mut headers, custom, event, id, now_secs, body)?,
         }
-        Ok(headers)
+        Ok(headers.0)
+    }
+
+    fn github(&self, headers: &mut Headers, event: &str, id: &str, body: &[u8]) -> Result<(), InvalidHeader> {
+        headers.set(USER_AGENT.as_str(), "user agent", "GitHub-Hookshot/becket")?;
+        headers.set("x-github-event", "event", first(event))?;
+        headers.set("x-github-delivery", "delivery id", id)?;
+        headers.set("x-github-hook-id", "hook", "1")?;
+        headers.set("x-github-hook-installation-target-id", "target", "1")?;
+        headers.set("x-github-hook-installation-target-type", "target", "repository")?;
+        self.sign(headers, "x-hub-signature-256", &Spelling::GITHUB, &[body])
+    }
+
+    fn gitlab(
+        &self,
+        headers: &mut Headers,
+        event: &str,
+        id: &str,
+        now_secs: i64,
+        body: &[u8],
+    ) -> Result<(), InvalidHeader> {
+        headers.set(USER_AGENT.as_str(), "user agent", "GitLab/becket")?;
+        headers.set("x-gitlab-event", "event", &hook(first(event)))?;
+        headers.set("x-gitlab-instance", "instance", "https://gitlab.example")?;
+        headers.set("x-gitlab-webhook-uuid", "delivery id", id)?;
+        headers.set("x-gitlab-event-uuid", "delivery id", id)?;
+        headers.set("idempotency-key", "delivery id", id)?;
+        match (&self.signer, &self.secret) {
+            (Some(_), _) => self.standard_webhooks(headers, id, now_secs, body),
+            (None, Some(token)) => headers.set_secret("x-gitlab-token", token.expose_secret()),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn azure_devops(&self, headers: &mut Headers, auth: &AzureAuth) -> Result<(), InvalidHeader> {
+        let Some(secret) = &self.secret else { return Ok(()) };
+        match auth {
+            AzureAuth::Basic => {
+                let credentials = STANDARD.encode(secret.expose_secret());
+                headers.set_secret(AUTHORIZATION.as_str(), &format!("Basic {credentials}"))
+            }
+            AzureAuth::Header(name) => headers.set_secret(name.as_str(), secret.expose_secret()),
+        }
+    }
+
+    /// All that Gitea sends, GitHub's names as well: who takes it for GitHub's is mistaken.
+    fn gitea(&self, headers: &mut Headers, event: &str, id: &str, body: &[u8]) -> Result<(), InvalidHeader> {
+        for family in ["gitea", "gogs", "github"] {
+            headers.set(&format!("x-{family}-event"), "event", first(event))?;
+            headers.set(&format!("x-{family}-event-type"), "event", first(event))?;
+            headers.set(&format!("x-{family}-delivery"), "delivery id", id)?;
+        }
+        self.sign(headers, "x-gitea-signature", &Spelling::BARE_HEX, &[body])?;
+        self.sign(headers, "x-gogs-signature", &Spelling::BARE_HEX, &[body])?;
+        self.sign(headers, "x-hub-signature-256", &Spelling::GITHUB, &[body])
+    }
+
+    fn standard_webhooks(
+        &self,
+        headers: &mut Headers,
+        id: &str,
+        now_secs: i64,
+        body: &[u8],
+    ) -> Result<(), InvalidHeader> {
+        headers.set("webhook-id", "delivery id", id)?;
+        headers.set("webhook-timestamp", "timestamp", &now_secs.to_string())?;
+        match &self.signer {
+            Some(signer) => headers.set("webhook-signature", "signature", &signer.sign(id, now_secs, body)),
+            None => Ok(()),
+        }
+    }
+
+    fn custom(
+        &self,
+        headers: &mut Headers,
+        custom: &Custom,
+        event: &str,
+        id: &str,
+        now_secs: i64,
+        body: &[u8],
+    ) -> Result<(), InvalidHeader> {
+        let timestamp = now_secs.to_string();
+        if let In::Header(name) = &custom.id.0 {
+            headers.set(name.as_str(), "delivery id", id)?;
+        }
+        if let In::Header(name) = &custom.event.0 {
+            headers.set(name.as_str(), "event", event)?;
+        }
+        if let Some(name) = &custom.timestamp {
+            headers.set(name.as_str(), "timestamp", &timestamp)?;
+        }
+        let parts = custom.signed.parts().iter().map(|part| match part {
+            Part::Literal(text) => text.as_bytes(),
+            Part::Id => id.as_bytes(),
+            Part::Timestamp => timestamp.as_bytes(),
+            Part::Body => body,
+        });
+        let text: Vec<&[u8]> = parts.collect();
+        self.sign(headers, custom.signature.as_str(), &custom.spelling, &text)
+    }
+
+    fn sign(
+        &self,
+        headers: &mut Headers,
+        name: &str,
+        spelling: &Spelling,
+        text: &[&[u8]],
+    ) -> Result<(), InvalidHeader> {
+        match self.signature(spelling, text) {
+            Some(signature) => headers.set(name, "signature", &signature),
+            None => Ok(()),
+        }
+    }
+
+    fn signature(&self, spelling: &Spelling, text: &[&[u8]]) -> Option<String> {
+        let secret = self.secret.as_ref()?.expose_secret().as_bytes();
+        Some(spelling.write(&Key::of(spelling.algorithm, secret).mac(text.iter().copied())))
+    }
+
+    fn kind(&self) -> Kind {
+        self.dialect.kind()
     }
 }
 
-fn value(what: &'static str, text: &str) -> Result<HeaderValue, InvalidHeader> {
-    HeaderValue::from_str(text).map_err(|_| InvalidHeader { what, text: text.to_owned() })
+/// Headers in the making.
+struct Headers(HeaderMap);
+
+impl Headers {
+    fn set(&mut self, name: &str, what: &'static str, text: &str) -> Result<(), InvalidHeader> {
+        let invalid = |text: &str| InvalidHeader { what, text: text.to_owned() };
+        let value = HeaderValue::from_str(text).map_err(|_| invalid(text))?;
+        let name = HeaderName::try_from(name).map_err(|_| invalid(name))?;
+        self.0.insert(name, value);
+        Ok(())
+    }
+
+    /// The same for what no error may show.
+    fn set_secret(&mut self, name: &str, secret: &str) -> Result<(), InvalidHeader> {
+        let hidden = |error: InvalidHeader| InvalidHeader { text: "(masked)".to_owned(), ..error };
+        self.set(name, "secret", secret).map_err(hidden)?;
+        if let Some(value) = self.0.get_mut(name) {
+            value.set_sensitive(true);
+        }
+        Ok(())
+    }
+}
+
+/// The event without its action.
+fn first(event: &str) -> &str {
+    event.split('.').next().unwrap_or(event)
+}
+
+/// Bitbucket's key of an event: `pullrequest:created`. Its parts have no full stops.
+fn key(event: &str) -> String {
+    event.replace('.', ":")
+}
+
+/// GitLab's name of a webhook: `Merge Request Hook`.
+fn hook(kind: &str) -> String {
+    // Its jobs were called builds once, and in bodies still are.
+    let kind = if kind == "build" { "job" } else { kind };
+    let title = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str()).unwrap_or_default()
+    };
+    let words: Vec<String> = kind.split('_').map(title).collect();
+    format!("{} Hook", words.join(" "))
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::{Secrets, Source};
-
-    const WHSEC: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-
-    #[test]
-    fn source_accepts_what_a_sender_of_its_kind_signs() {
-        let source = Source::standard_webhooks("billing", Secrets::new([WHSEC]).unwrap()).unwrap();
-        let sender = Sender::new(Kind::StandardWebhooks, Some(WHSEC.into())).unwrap();
-        let body = Bytes::from_static(br#"{"type":"invoice.paid"}"#);
-        let headers = sender.headers("invoice.paid", "msg_1", 7, &body).unwrap();
-        assert_eq!(source.receive(&headers, body, 7_000).unwrap().name(), "invoice.paid");
-    }
-
-    #[test]
-    fn source_with_other_secrets_takes_those_and_only_those() {
-        let source = Source::github("github", Secrets::new(["old"]).unwrap()).with_body_limit(9);
-        let source = source.with_secrets(Secrets::new(["new"]).unwrap()).unwrap();
-        let headers = |secret: &str| {
-            Sender::new(Kind::Github, Some(secret.into())).unwrap().headers("ping", "1", 0, b"{}").unwrap()
-        };
-        assert!(source.receive(&headers("new"), "{}".into(), 0).is_ok());
-        assert!(source.receive(&headers("old"), "{}".into(), 0).is_err());
-        assert_eq!((source.name(), source.body_limit()), ("github", 9), "all else stays");
-        let billing = Source::standard_webhooks("billing", Secrets::new([WHSEC]).unwrap()).unwrap();
-        assert!(billing.with_secrets(Secrets::new(["hunter2!"]).unwrap()).is_err());
-    }
-
-    #[test]
-    fn without_a_secret_nothing_is_signed() {
-        let headers = Sender::Github(None).headers("ping", "1", 0, b"{}").unwrap();
-        assert!(!headers.contains_key("x-hub-signature-256"));
-    }
-
-    #[test]
-    fn event_that_cannot_stand_in_a_header_is_refused() {
-        let error = Sender::Github(None).headers("a\nb", "id", 0, b"").unwrap_err();
-        assert_eq!(error.to_string(), "the event `a\\nb` cannot stand in a header");
-    }
-
-    #[test]
-    fn debug_shows_no_secret() {
-        assert!(!format!("{:?}", Sender::Github(Some("s3cret".into()))).contains("s3cret"));
-    }
-}
+mod tests;

@@ -1,14 +1,16 @@
-//! HMAC-SHA256 as GitHub and Standard Webhooks write it: for signing, and for comparing in constant time.
+//! HMACs as senders write them: for signing, and for comparing in constant time.
 //!
 //! Verification renders the signature that it expects and compares texts, instead of decoding the one received. So only
 //! the one canonical spelling passes: no upper-case hex, no base64 with stray bits. The schemes in `source/` decide
 //! which headers are signed and what a failure means.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256, Sha512};
 use subtle::ConstantTimeEq;
 
 use crate::secret::{SecretError, decode_whsec};
@@ -25,7 +27,7 @@ use crate::secret::{SecretError, decode_whsec};
 /// );
 /// ```
 pub fn github(secret: &[u8], body: &[u8]) -> String {
-    Key::new(secret).github(&[body])
+    Spelling::GITHUB.write(&Key::new(secret).mac([body]))
 }
 
 /// Signs one message as Standard Webhooks says: the value of `webhook-signature`.
@@ -73,33 +75,114 @@ impl StandardWebhooksSigner {
     }
 }
 
-/// A secret that has already been mixed into the hash, so that a signature costs only the hashing of what is signed.
-#[derive(Clone)]
-pub(crate) struct Key(Hmac<Sha256>);
+/// The hash function of an HMAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// HMAC-SHA256, 32 bytes.
+    Sha256,
+    /// HMAC-SHA512, 64 bytes.
+    Sha512,
+}
 
-impl Key {
-    #[expect(clippy::expect_used, reason = "HMAC is defined for keys of every length (RFC 2104, section 2)")]
-    pub(crate) fn new(secret: &[u8]) -> Self {
-        Self(Hmac::new_from_slice(secret).expect("HMAC takes a key of any length"))
+/// How an HMAC is written as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Encoding {
+    /// Lower-case hex.
+    Hex,
+    /// Base64 with padding, in the standard alphabet (RFC 4648, section 4).
+    Base64,
+}
+
+/// How a sender writes a signature: `sha256=` and 64 hex digits, for instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spelling {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) encoding: Encoding,
+    pub(crate) prefix: Cow<'static, str>,
+}
+
+impl Spelling {
+    /// GitHub and Bitbucket: `sha256=` and hex.
+    pub(crate) const GITHUB: Self = Self::hex("sha256=");
+    /// Gitea and Stripe: hex alone.
+    pub(crate) const BARE_HEX: Self = Self::hex("");
+    /// Slack: `v0=` and hex.
+    pub(crate) const SLACK: Self = Self::hex("v0=");
+
+    const fn hex(prefix: &'static str) -> Self {
+        Self { algorithm: Algorithm::Sha256, encoding: Encoding::Hex, prefix: Cow::Borrowed(prefix) }
     }
 
-    /// Signs a body given in parts, as one text.
-    pub(crate) fn github(&self, body: &[&[u8]]) -> String {
-        format!("sha256={}", hex::encode(self.mac(&[], body)))
+    pub(crate) fn write(&self, mac: &Mac) -> String {
+        let mut text = self.prefix.clone().into_owned();
+        match self.encoding {
+            Encoding::Hex => text.push_str(&hex::encode(mac.as_bytes())),
+            Encoding::Base64 => STANDARD.encode_string(mac.as_bytes(), &mut text),
+        }
+        text
+    }
+
+    /// Whether a text looks as a signature of this spelling does.
+    pub(crate) fn fits(&self, text: &[u8]) -> bool {
+        let bytes = match self.algorithm {
+            Algorithm::Sha256 => 32,
+            Algorithm::Sha512 => 64,
+        };
+        let Some(digits) = text.strip_prefix(self.prefix.as_bytes()) else { return false };
+        match self.encoding {
+            Encoding::Hex => {
+                digits.len() == 2 * bytes && digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+            }
+            Encoding::Base64 => STANDARD.decode(digits).is_ok_and(|decoded| decoded.len() == bytes),
+        }
+    }
+}
+
+/// A secret that has already been mixed into the hash, so that a signature costs only the hashing of what is signed.
+#[derive(Clone)]
+pub(crate) enum Key {
+    Sha256(Hmac<Sha256>),
+    Sha512(Hmac<Sha512>),
+}
+
+impl Key {
+    pub(crate) fn new(secret: &[u8]) -> Self {
+        Self::of(Algorithm::Sha256, secret)
+    }
+
+    #[expect(clippy::expect_used, reason = "HMAC is defined for keys of every length (RFC 2104, section 2)")]
+    pub(crate) fn of(algorithm: Algorithm, secret: &[u8]) -> Self {
+        match algorithm {
+            Algorithm::Sha256 => Self::Sha256(Hmac::new_from_slice(secret).expect("HMAC takes a key of any length")),
+            Algorithm::Sha512 => Self::Sha512(Hmac::new_from_slice(secret).expect("HMAC takes a key of any length")),
+        }
     }
 
     /// Signs `id.timestamp.body`, the body given in parts.
     pub(crate) fn standard_webhooks(&self, id: &str, timestamp: &str, body: &[&[u8]]) -> String {
         let head = [id.as_bytes(), b".", timestamp.as_bytes(), b"."];
-        format!("v1,{}", STANDARD.encode(self.mac(&head, body)))
+        let mac = self.mac(head.into_iter().chain(body.iter().copied()));
+        format!("v1,{}", STANDARD.encode(mac.as_bytes()))
     }
 
-    fn mac(&self, head: &[&[u8]], body: &[&[u8]]) -> [u8; 32] {
-        let mut mac = self.0.clone();
-        for part in head.iter().chain(body) {
-            mac.update(part);
+    /// Signs a text given in parts.
+    pub(crate) fn mac<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> Mac {
+        fn over<'p, H: KeyInit + hmac::Mac + Clone>(key: &H, parts: impl IntoIterator<Item = &'p [u8]>) -> Mac {
+            let mut mac = key.clone();
+            for part in parts {
+                mac.update(part);
+            }
+            let (signed, mut bytes) = (mac.finalize().into_bytes(), [0; 64]);
+            let length = signed.len().min(bytes.len());
+            bytes[..length].copy_from_slice(&signed[..length]);
+            Mac { bytes, length }
         }
-        mac.finalize().into_bytes().into()
+        match self {
+            Self::Sha256(key) => over(key, parts),
+            Self::Sha512(key) => over(key, parts),
+        }
     }
 }
 
@@ -107,6 +190,38 @@ impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Key(masked)")
     }
+}
+
+/// An HMAC of one of the algorithms.
+pub(crate) struct Mac {
+    bytes: [u8; 64],
+    length: usize,
+}
+
+impl Mac {
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// What is kept of a secret that is sent as it is: enough to recognise it, in a time that does not depend on it, nor on
+/// how long it is.
+#[derive(Clone)]
+pub(crate) struct Token([u8; 32]);
+
+impl Token {
+    pub(crate) fn new(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    pub(crate) fn is(&self, received: &[u8]) -> bool {
+        self.0.ct_eq(&Sha256::digest(received)).into()
+    }
+}
+
+/// Names bytes by what they are: an id for what its sender gave none.
+pub(crate) fn fingerprint(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
 /// Compares two signatures in a time that depends on their lengths only.
@@ -123,7 +238,8 @@ mod tests {
     #[test]
     fn parts_of_a_body_sign_as_the_whole() {
         let key = Key::new(b"secret");
-        assert_eq!(key.github(&[b"Hello, ", b"World!"]), github(b"secret", b"Hello, World!"));
+        let mac = key.mac([&b"Hello, "[..], b"World!"]);
+        assert_eq!(Spelling::GITHUB.write(&mac), github(b"secret", b"Hello, World!"));
     }
 
     #[test]
@@ -131,6 +247,42 @@ mod tests {
         // RFC 4231, test case 6.
         let signed = github(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First");
         assert_eq!(signed, "sha256=60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    }
+
+    #[test]
+    fn sha512_and_base64_are_those_of_the_standards() {
+        // RFC 4231, test case 2.
+        let mac = Key::of(Algorithm::Sha512, b"Jefe").mac([&b"what do ya want for nothing?"[..]]);
+        let hex = Spelling { algorithm: Algorithm::Sha512, encoding: Encoding::Hex, prefix: "".into() };
+        let expected = "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fd\
+                        caeab1a34d4a6b4b636e070a38bce737";
+        assert_eq!(hex.write(&mac), expected);
+        assert!(hex.fits(expected.as_bytes()) && !hex.fits(&expected.as_bytes()[2..]));
+
+        let base64 = Spelling { encoding: Encoding::Base64, prefix: "s=".into(), ..hex };
+        let written = base64.write(&mac);
+        assert_eq!(STANDARD.decode(&written[2..]).unwrap(), mac.as_bytes());
+        assert!(base64.fits(written.as_bytes()) && !base64.fits(&written.as_bytes()[2..]));
+        assert!(!base64.fits(b"s=AAAA"), "too short");
+    }
+
+    #[test]
+    fn spelling_is_strict() {
+        let right = github(b"secret", b"{}");
+        assert!(Spelling::GITHUB.fits(right.as_bytes()));
+        assert!(Spelling::BARE_HEX.fits(&right.as_bytes()[7..]));
+        for wrong in [&right[7..], &right.to_uppercase(), &right[..right.len() - 1], "sha256=", ""] {
+            assert!(!Spelling::GITHUB.fits(wrong.as_bytes()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn token_is_recognised_and_not_its_beginning() {
+        let token = Token::new("sampleToken!");
+        assert!(token.is(b"sampleToken!"));
+        for other in ["sampleToken", "sampleToken!!", "badsampleToken!", ""] {
+            assert!(!token.is(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

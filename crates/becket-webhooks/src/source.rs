@@ -4,8 +4,21 @@
 //! [`Scheme`] in a file of its own; this file holds what is the same for all of them, above all the order of the steps:
 //! nothing is read from a request before its signature was found right.
 
+mod azure_devops;
+mod bitbucket_cloud;
+mod bitbucket_server;
+mod clock;
+mod custom;
+mod gitea;
 mod github;
+mod gitlab;
+mod keyring;
+#[cfg(test)]
+mod post;
+mod reading;
+mod slack;
 mod standard_webhooks;
+mod stripe;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,23 +27,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
+use self::reading::Reading;
+
+use crate::answer::Answer;
 use crate::delivery::{Delivery, Parts};
+use crate::dialect::Dialect;
 use crate::explain::Explanation;
 use crate::header;
 use crate::kind::Kind;
 use crate::rejection::Rejection;
 use crate::secret::{SecretError, Secrets};
 
-/// The tolerance that the reference libraries of Standard Webhooks have.
+/// The tolerance that the libraries of Standard Webhooks, Slack and Stripe have.
 const TIMESTAMP_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
-/// A configured sender: a name, a kind and its secrets. Cheap to clone.
+/// A configured sender: a name, a dialect and its secrets. Cheap to clone.
 ///
 /// `Debug` masks the secrets.
 #[derive(Clone)]
 pub struct Source {
     name: Arc<str>,
-    kind: Kind,
+    dialect: Dialect,
     secrets: usize,
     scheme: Arc<dyn Scheme>,
     body_limit: usize,
@@ -38,11 +55,31 @@ pub struct Source {
 }
 
 impl Source {
+    /// Creates a source that takes webhooks of this dialect.
+    ///
+    /// # Errors
+    /// [`SecretError::NotBase64`] or [`SecretError::Length`] when a secret that has to be `whsec_` and base64 of 24 to 64
+    /// bytes is not (Standard Webhooks; those of GitLab that begin so), [`SecretError::NotBasic`] when one has to be
+    /// `user:password` (Azure DevOps with basic authentication).
+    pub fn new(name: impl Into<Arc<str>>, dialect: Dialect, secrets: Secrets) -> Result<Self, SecretError> {
+        let (count, body_limit) = (secrets.count(), dialect.kind().body_limit());
+        let scheme = scheme(&dialect, secrets)?;
+        let timestamp_tolerance = TIMESTAMP_TOLERANCE;
+        Ok(Self { name: name.into(), dialect, secrets: count, scheme, body_limit, timestamp_tolerance })
+    }
+
     /// Creates a source that takes GitHub's webhooks.
     ///
     /// Secrets are taken as they are, white space included, as GitHub does.
     pub fn github(name: impl Into<Arc<str>>, secrets: Secrets) -> Self {
-        Self::new(name.into(), Kind::Github, secrets.count(), Arc::new(github::Github::new(secrets)))
+        Self {
+            name: name.into(),
+            dialect: Dialect::Github,
+            secrets: secrets.count(),
+            scheme: Arc::new(github::Github::new(secrets)),
+            body_limit: Kind::Github.body_limit(),
+            timestamp_tolerance: TIMESTAMP_TOLERANCE,
+        }
     }
 
     /// Creates a source that takes webhooks of anyone who follows Standard Webhooks.
@@ -50,26 +87,16 @@ impl Source {
     /// # Errors
     /// [`SecretError::NotBase64`] or [`SecretError::Length`] when a secret is not `whsec_` and base64 of 24 to 64 bytes.
     pub fn standard_webhooks(name: impl Into<Arc<str>>, secrets: Secrets) -> Result<Self, SecretError> {
-        let count = secrets.count();
-        let scheme = Arc::new(standard_webhooks::StandardWebhooks::new(secrets)?);
-        Ok(Self::new(name.into(), Kind::StandardWebhooks, count, scheme))
-    }
-
-    fn new(name: Arc<str>, kind: Kind, secrets: usize, scheme: Arc<dyn Scheme>) -> Self {
-        let body_limit = kind.body_limit();
-        Self { name, kind, secrets, scheme, body_limit, timestamp_tolerance: TIMESTAMP_TOLERANCE }
+        Self::new(name, Dialect::StandardWebhooks, secrets)
     }
 
     /// The same source with other secrets.
     ///
     /// # Errors
-    /// As those of [`standard_webhooks`](Self::standard_webhooks), for a source of that kind.
+    /// As those of [`new`](Self::new).
     pub fn with_secrets(self, secrets: Secrets) -> Result<Self, SecretError> {
-        let (count, kind) = (secrets.count(), self.kind);
-        let scheme: Arc<dyn Scheme> = match kind {
-            Kind::Github => Arc::new(github::Github::new(secrets)),
-            Kind::StandardWebhooks => Arc::new(standard_webhooks::StandardWebhooks::new(secrets)?),
-        };
+        let count = secrets.count();
+        let scheme = scheme(&self.dialect, secrets)?;
         Ok(Self { secrets: count, scheme, ..self })
     }
 
@@ -82,7 +109,7 @@ impl Source {
 
     /// Sets how far a signed timestamp may be from the receiver's clock, either way, in whole seconds. Default: 5 minutes.
     ///
-    /// GitHub signs no timestamp, so nothing changes there.
+    /// Nothing changes where no timestamp is signed; see [`Kind::may_sign_time`].
     #[must_use]
     pub fn with_timestamp_tolerance(mut self, tolerance: Duration) -> Self {
         self.timestamp_tolerance = tolerance;
@@ -96,7 +123,12 @@ impl Source {
 
     /// Returns the kind of sender.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.dialect.kind()
+    }
+
+    /// Returns how its sender signs and shapes requests.
+    pub fn dialect(&self) -> &Dialect {
+        &self.dialect
     }
 
     /// Returns the largest body that the server should read for this source, in bytes.
@@ -132,7 +164,8 @@ impl Source {
             delivery_id: reading.delivery_id,
             event: reading.event,
             action: reading.action,
-            headers: header::kept(headers, self.scheme.headers_kept()),
+            repository: reading.repository,
+            headers: header::kept(headers, |name| self.scheme.keeps(name)),
             body,
             decoded: reading.decoded,
             received_at_ms: now_ms,
@@ -150,9 +183,31 @@ impl Source {
         if self.accepts_unsigned() {
             return Ok(None);
         }
-        let tolerance_secs = i64::try_from(self.timestamp_tolerance.as_secs()).unwrap_or(i64::MAX);
-        let request = Request { headers, body, now_ms, tolerance_secs };
+        let request = self.request(headers, body, now_ms);
         self.scheme.verify(&request).map(Some).map_err(Rejection::unauthorized)
+    }
+
+    /// Returns what the sender wants to hear at once, when a request only asks and is no delivery; to be called before
+    /// [`receive`](Self::receive), which does not know such requests.
+    ///
+    /// Slack's `url_verification`, when it is signed, is answered with its challenge. Bitbucket Server's "Test connection"
+    /// is answered without a signature, which it does not have. All other kinds never only ask.
+    pub fn answer(&self, headers: &HeaderMap, body: &[u8], now_ms: i64) -> Option<Answer> {
+        let request = self.request(headers, body, now_ms);
+        self.scheme.answer(&request, &|| self.verify(headers, body, now_ms).is_ok())
+    }
+
+    /// Whether a request with these headers can come from its sender. Says nothing about who sent it: to find the source
+    /// of a request where one path serves several, each that recognises it is to [verify](Self::verify) it.
+    ///
+    /// Gitea, Forgejo and Gogs send GitHub's headers along; a `github` source does not recognise what they send.
+    pub fn recognises(&self, headers: &HeaderMap) -> bool {
+        self.scheme.recognises(headers)
+    }
+
+    fn request<'r>(&self, headers: &'r HeaderMap, body: &'r [u8], now_ms: i64) -> Request<'r> {
+        let tolerance_secs = i64::try_from(self.timestamp_tolerance.as_secs()).unwrap_or(i64::MAX);
+        Request { headers, body, now_ms, tolerance_secs }
     }
 }
 
@@ -160,7 +215,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
             .field("name", &self.name)
-            .field("kind", &self.kind)
+            .field("kind", &self.kind())
             .field("secrets", &format_args!("{} (masked)", self.secrets))
             .field("body_limit", &self.body_limit)
             .field("timestamp_tolerance", &self.timestamp_tolerance)
@@ -168,7 +223,24 @@ impl fmt::Debug for Source {
     }
 }
 
-/// One kind of sender. The next kind is another file here that implements this, and a variant of [`Kind`].
+/// The scheme of a dialect.
+fn scheme(dialect: &Dialect, secrets: Secrets) -> Result<Arc<dyn Scheme>, SecretError> {
+    Ok(match dialect {
+        Dialect::Github => Arc::new(github::Github::new(secrets)),
+        Dialect::Gitlab => Arc::new(gitlab::Gitlab::new(&secrets)?),
+        Dialect::BitbucketServer => Arc::new(bitbucket_server::BitbucketServer::new(secrets)),
+        Dialect::BitbucketCloud => Arc::new(bitbucket_cloud::BitbucketCloud::new(secrets)),
+        Dialect::AzureDevops(auth) => Arc::new(azure_devops::AzureDevops::new(auth.clone(), &secrets)?),
+        Dialect::Gitea => Arc::new(gitea::Gitea::new(secrets)),
+        Dialect::Slack => Arc::new(slack::Slack::new(secrets)),
+        Dialect::Stripe => Arc::new(stripe::Stripe::new(secrets)),
+        Dialect::StandardWebhooks => Arc::new(standard_webhooks::StandardWebhooks::new(secrets)?),
+        Dialect::Custom(settings) => Arc::new(custom::Custom::new(Arc::clone(settings), secrets)),
+    })
+}
+
+/// One kind of sender. The next kind is another file here that implements this, and a variant of [`Kind`] and
+/// [`Dialect`].
 trait Scheme: Send + Sync {
     /// Returns the index of the secret that the request is signed with. Without secrets it must fail.
     fn verify(&self, request: &Request<'_>) -> Result<usize, Explanation>;
@@ -176,8 +248,16 @@ trait Scheme: Send + Sync {
     /// Reads a request whose signature is right, or need not be.
     fn read(&self, headers: &HeaderMap, body: &Bytes) -> Result<Reading, Explanation>;
 
-    /// Lists the headers to keep with a delivery, in lower case. Never one that holds a secret.
-    fn headers_kept(&self) -> &'static [&'static str];
+    /// Whether to keep a header, its name in lower case, with a delivery. Never one that holds a secret.
+    fn keeps(&self, header: &str) -> bool;
+
+    /// Whether the headers are those of its sender.
+    fn recognises(&self, headers: &HeaderMap) -> bool;
+
+    /// The answer to a request that only asks. `is_verified` verifies it, as [`verify`](Self::verify) does.
+    fn answer(&self, _request: &Request<'_>, _is_verified: &dyn Fn() -> bool) -> Option<Answer> {
+        None
+    }
 }
 
 /// What verification looks at.
@@ -188,15 +268,6 @@ pub(crate) struct Request<'a> {
     pub(crate) now_ms: i64,
     /// How far a signed timestamp may be from it, either way.
     pub(crate) tolerance_secs: i64,
-}
-
-/// What a scheme reads out of a request.
-struct Reading {
-    delivery_id: String,
-    event: String,
-    action: Option<String>,
-    /// The JSON text, where it is not the body itself.
-    decoded: Option<Bytes>,
 }
 
 #[cfg(test)]
@@ -240,7 +311,7 @@ mod tests {
     fn authorization_and_cookies_are_dropped() {
         let (headers, body) = signed_ping();
         let delivery = source(Secrets::new(["tulips"]).unwrap()).receive(&headers, body, 0).unwrap();
-        let names: Vec<_> = delivery.headers().iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = delivery.headers().iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["x-github-event", "x-github-delivery", "x-hub-signature-256"]);
         assert_eq!(delivery.header("x-github-event"), Some("ping"));
         assert_eq!(delivery.header("cookie"), None);

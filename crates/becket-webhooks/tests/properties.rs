@@ -2,53 +2,61 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use becket_webhooks::{RejectionKind, Secrets, Source, signature};
+use becket_webhooks::{AzureAuth, Custom, Dialect, Kind, RejectionKind, Secrets, Sender, Source};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NOW: i64 = 1_614_265_330;
 
-fn github() -> Source {
-    Source::github("github", Secrets::new(["another", SECRET]).unwrap())
-}
-
-fn standard_webhooks() -> Source {
-    Source::standard_webhooks("billing", Secrets::new([SECRET]).unwrap()).unwrap()
-}
-
-/// Every header that a source looks at, with the name of its signature header.
-fn signed(source: &Source, body: &[u8]) -> (HeaderMap, &'static str) {
-    let github = signature::github(SECRET.as_bytes(), body);
-    let standard = signature::standard_webhooks(SECRET, "msg_1", NOW, body).unwrap();
-    let headers = [
-        ("x-github-event", "issues".to_owned()),
-        ("x-github-delivery", "72d3162e".to_owned()),
-        ("x-hub-signature-256", github),
-        ("webhook-id", "msg_1".to_owned()),
-        ("webhook-timestamp", NOW.to_string()),
-        ("webhook-signature", standard),
-    ];
-    let headers = headers
-        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::try_from(value).unwrap()))
-        .into_iter()
-        .collect();
-    (headers, if source.name() == "github" { "x-hub-signature-256" } else { "webhook-signature" })
-}
-
-fn sources() -> impl Strategy<Value = Source> {
-    prop_oneof![
-        Just(github()),
-        Just(standard_webhooks()),
-        Just(Source::github("github", Secrets::insecure_accept_unsigned())),
-        Just(Source::standard_webhooks("billing", Secrets::insecure_accept_unsigned()).unwrap()),
+/// Every dialect that signs the body, and the header that its signature is in.
+fn signing() -> Vec<(Dialect, &'static str)> {
+    let custom = Custom::new("x-signature", "x-id", "/type")
+        .and_then(|custom| custom.signed("{id}:{timestamp}:{body}"))
+        .and_then(|custom| custom.timestamp("x-timestamp"))
+        .and_then(Custom::checked);
+    vec![
+        (Dialect::Github, "x-hub-signature-256"),
+        (Dialect::Gitlab, "webhook-signature"),
+        (Dialect::BitbucketServer, "x-hub-signature"),
+        (Dialect::BitbucketCloud, "x-hub-signature"),
+        (Dialect::Gitea, "x-gitea-signature"),
+        (Dialect::Slack, "x-slack-signature"),
+        (Dialect::Stripe, "stripe-signature"),
+        (Dialect::StandardWebhooks, "webhook-signature"),
+        (Dialect::Custom(custom.unwrap().into()), "x-signature"),
     ]
 }
 
+fn source(dialect: Dialect, secrets: Secrets) -> Source {
+    Source::new("source", dialect, secrets).unwrap()
+}
+
+/// The headers of a signed request, with the name of its signature's.
+fn signed(source: &Source, body: &[u8]) -> (HeaderMap, &'static str) {
+    let sender = Sender::new(source.dialect().clone(), Some(SECRET.into())).unwrap();
+    let headers = sender.headers("issues.opened", "msg_1", NOW, body).unwrap();
+    let (_, name) = signing().into_iter().find(|(dialect, _)| dialect == source.dialect()).unwrap();
+    (headers, name)
+}
+
 fn verifying_sources() -> impl Strategy<Value = Source> {
-    prop_oneof![Just(github()), Just(standard_webhooks())]
+    prop::sample::select(signing()).prop_map(|(dialect, _)| {
+        let other = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        source(dialect, Secrets::new([other, SECRET]).unwrap())
+    })
+}
+
+/// Those that sign, those that send a secret as it is, and those that verify nothing.
+fn sources() -> impl Strategy<Value = Source> {
+    let tokens = [(Dialect::Gitlab, "a token"), (Dialect::AzureDevops(AzureAuth::Basic), "user:password")];
+    let tokens = tokens.map(|(dialect, secret)| source(dialect, Secrets::new([secret]).unwrap()));
+    let unsigned = signing().into_iter().map(|(dialect, _)| source(dialect, Secrets::insecure_accept_unsigned()));
+    let azure = source(Dialect::AzureDevops(AzureAuth::Basic), Secrets::insecure_accept_unsigned());
+    let all: Vec<Source> = unsigned.chain(tokens).chain([azure]).collect();
+    prop_oneof![verifying_sources(), prop::sample::select(all)]
 }
 
 /// Headers that a source looks at, with any values, each once or twice.
@@ -66,12 +74,31 @@ fn any_headers() -> impl Strategy<Value = HeaderMap> {
         "svix-id",
         "svix-timestamp",
         "svix-signature",
+        "authorization",
+        "x-gitlab-token",
+        "idempotency-key",
+        "x-event-key",
+        "x-request-id",
+        "x-request-uuid",
+        "x-gitea-event",
+        "x-gitea-delivery",
+        "x-gitea-signature",
+        "x-forgejo-signature",
+        "x-slack-request-timestamp",
+        "x-slack-signature",
+        "stripe-signature",
+        "x-signature",
+        "x-timestamp",
+        "x-id",
     ]);
     let value = prop_oneof![
         vec(any::<u8>(), 0..80),
         "[0-9]{0,20}".prop_map(String::into_bytes),
         "sha256=[0-9a-f]{64}".prop_map(String::into_bytes),
         "v1a?,[0-9A-Za-z+/]{43}=".prop_map(String::into_bytes),
+        "(v0=)?[0-9a-f]{64}".prop_map(String::into_bytes),
+        "t=[0-9]{0,12},v1=[0-9a-f]{64}".prop_map(String::into_bytes),
+        "Basic [0-9A-Za-z+/=]{0,20}".prop_map(String::into_bytes),
         Just(b"application/json".to_vec()),
         Just(b"application/x-www-form-urlencoded".to_vec()),
     ];
@@ -89,14 +116,15 @@ fn any_headers() -> impl Strategy<Value = HeaderMap> {
 fn any_body() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(any::<u8>(), 0..200),
-        "\\{(\"(action|type|x)\":[\\[\\]{}\",:0-9a-z\\\\.-]{0,12},?){0,4}\\}?".prop_map(String::into_bytes),
+        "\\{(\"(action|type|id|event|object_attributes|x)\":[\\[\\]{}\",:0-9a-z\\\\.-]{0,12},?){0,4}\\}?"
+            .prop_map(String::into_bytes),
         "payload=[%0-9A-F{}+&=a-z]{0,40}".prop_map(String::into_bytes),
     ]
 }
 
 fn json_object() -> impl Strategy<Value = Vec<u8>> {
     ("[a-z]{1,9}", any::<String>(), any::<i64>()).prop_map(|(action, text, number)| {
-        serde_json::json!({"action": action, "type": action, "text": text, "n": number}).to_string().into_bytes()
+        serde_json::json!({"id": "evt_1", "event_id": "Ev1", "action": action, "type": action, "text": text, "n": number}).to_string().into_bytes()
     })
 }
 
@@ -108,13 +136,16 @@ fn flip(bytes: &mut [u8], bit: prop::sample::Index) {
 proptest! {
     #[test]
     fn no_request_panics(source in sources(), headers in any_headers(), body in any_body(), now_ms in any::<i64>()) {
+        let _ = source.answer(&headers, &body, now_ms);
+        let _ = source.recognises(&headers);
         let _ = source.receive(&headers, Bytes::from(body), now_ms);
     }
 
     #[test]
     fn no_signed_body_panics(source in verifying_sources(), body in any_body(), form in any::<bool>()) {
         let (mut headers, _) = signed(&source, &body);
-        if form {
+        // Gitea signs what is in a form, not the form.
+        if form && source.kind() != Kind::Gitea {
             headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
         }
         if let Err(rejection) = source.receive(&headers, Bytes::from(body), NOW * 1000) {
@@ -173,8 +204,9 @@ proptest! {
 #[test]
 fn every_single_bit_of_one_request_matters() {
     let body = br#"{"action":"opened","type":"invoice.paid"}"#;
-    for source in [github(), standard_webhooks()] {
-        let (headers, name) = signed(&source, body);
+    for (dialect, name) in signing() {
+        let source = source(dialect, Secrets::new([SECRET]).unwrap());
+        let (headers, _) = signed(&source, body);
         assert!(source.verify(&headers, body, NOW * 1000).is_ok());
         for bit in 0..body.len() * 8 {
             let mut changed = *body;

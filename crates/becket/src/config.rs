@@ -38,6 +38,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use becket_tasks::schedule::{Missed, Pattern, Zone};
+use becket_webhooks::Dialect;
 use reqwest::Url;
 use secrecy::SecretString;
 
@@ -207,13 +208,14 @@ pub enum Mode {
     Background,
 }
 
-/// `[sources.<name>]`: one sender of webhooks.
+/// `[sources.<name>]`: one sender of webhooks, or a path for those of all others.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Source {
     /// How it signs and shapes its requests.
     pub kind: SourceKind,
-    /// The secrets shared with it, any of which may sign. Empty only with `insecure_accept_unsigned`.
+    /// The secrets shared with it, any of which may sign. Empty with `insecure_accept_unsigned` and for
+    /// [`SourceKind::Auto`], and never otherwise.
     pub secrets: Vec<SecretString>,
     /// Whether requests that nobody signed are accepted. Never together with secrets.
     pub insecure_accept_unsigned: bool,
@@ -222,29 +224,27 @@ pub struct Source {
     pub path: Option<String>,
     /// The largest body, in bytes. `None`: [`Server::body_limit`].
     pub body_limit: Option<usize>,
-    /// How far a signed timestamp may be from our clock. Means nothing for [`SourceKind::Github`].
+    /// How far a signed timestamp may be from our clock. Means nothing where none is signed.
     pub tolerance: Duration,
 }
 
 /// The kinds of sources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SourceKind {
-    /// GitHub and GitHub Enterprise Server.
-    Github,
-    /// Anyone who follows the Standard Webhooks specification.
-    StandardWebhooks,
+    /// A sender of this dialect.
+    Sender(Dialect),
+    /// No sender of its own: takes the requests of all other sources, each told by its headers.
+    Auto,
 }
 
 impl SourceKind {
-    /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Github, Self::StandardWebhooks];
-
     /// The kind as it is written in the configuration.
-    pub fn as_str(self) -> &'static str {
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Github => "github",
-            Self::StandardWebhooks => "standard_webhooks",
+            Self::Sender(dialect) => dialect.kind().as_str(),
+            Self::Auto => "auto",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Patterns: which events a handler wants.
 //!
-//! A pattern is `event`, `event.action`, or `*` for everything. What a `table` makes of many of them is
+//! A pattern is `event`, `event.action`, or `*` for everything. Bitbucket joins the two with a colon; a pattern may be
+//! written either way. What a `table` makes of many of them is
 //! which handlers a delivery goes to. Nothing here knows what a handler does.
 
 pub(crate) mod routes;
@@ -19,6 +20,7 @@ use std::str::FromStr;
 /// assert!(!opened.matches("issues", Some("closed")));
 /// assert!("issues".parse::<Pattern>()?.matches("issues", Some("closed")));
 /// assert!("*".parse::<Pattern>()?.matches("push", None));
+/// assert!("pullrequest:created".parse::<Pattern>()?.matches("pullrequest", Some("created")), "as Bitbucket writes it");
 /// # Ok::<(), becket::PatternError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,18 +44,33 @@ impl Pattern {
     pub fn matches(&self, event: &str, action: Option<&str>) -> bool {
         match self {
             Self::All => true,
-            Self::Event(wanted) => **wanted == *event,
-            Self::Action { event: wanted, action: doing } => **wanted == *event && Some(&**doing) == action,
+            Self::Event(wanted) if **wanted == *event => true,
+            Self::Event(wanted) => match (wanted.split_once(':'), action) {
+                (Some((wanted, doing)), Some(action)) => wanted == event && same(doing, action),
+                _ => false,
+            },
+            Self::Action { event: wanted, action: doing } => {
+                **wanted == *event && action.is_some_and(|action| same(doing, action))
+            }
         }
     }
 
-    /// The event that it is about; `None` for all.
-    pub(crate) fn event(&self) -> Option<&str> {
-        match self {
-            Self::All => None,
-            Self::Event(event) | Self::Action { event, .. } => Some(event),
-        }
+    /// The events that it can be about: one, or two where its text is an event or an event with an action. None for all.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &str> {
+        let (event, begun) = match self {
+            Self::All => (None, None),
+            Self::Event(event) => (Some(&**event), event.split_once(':').map(|(begun, _)| begun)),
+            Self::Action { event, .. } => (Some(&**event), None),
+        };
+        event.into_iter().chain(begun)
     }
+}
+
+/// Whether two actions are the same, however their parts are joined: `reviewer:approved` and `reviewer.approved`.
+fn same(wanted: &str, action: &str) -> bool {
+    let is_joint = |byte: u8| matches!(byte, b':' | b'.');
+    wanted.len() == action.len()
+        && wanted.bytes().zip(action.bytes()).all(|(one, other)| one == other || is_joint(one) && is_joint(other))
 }
 
 impl fmt::Display for Pattern {
@@ -173,6 +190,19 @@ mod tests {
         assert!(pattern.matches("invoice", Some("payment.succeeded")));
         assert!(!pattern.matches("invoice", Some("payment")));
         assert!(!pattern.matches("invoice", None));
+    }
+
+    #[test]
+    fn bitbucket_s_keys_match_as_they_are_documented_and_as_all_others() {
+        let matches = |text: &str, event: &str, action| text.parse::<Pattern>().unwrap().matches(event, action);
+        for text in ["pr:reviewer:approved", "pr.reviewer.approved", "pr.reviewer:approved"] {
+            assert!(matches(text, "pr", Some("reviewer:approved")), "{text}");
+            assert!(!matches(text, "pr", Some("reviewer:unapproved")), "{text}");
+            assert!(!matches(text, "pr", None), "{text}");
+        }
+        assert!(matches("pr", "pr", Some("reviewer:approved")));
+        assert!(matches("repo:push", "repo:push", None), "an event may have a colon of its own");
+        assert!(!matches("repo:push", "repo", Some("pushed")));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, ensure};
 use becket::Running;
+use becket_webhooks::{Dialect, Kind};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use reqwest::Url;
@@ -14,7 +15,6 @@ use tokio::time::{Instant, sleep_until};
 use super::handlers::{BILLING, Secrets};
 use super::tally::{Posted, Shared};
 use crate::api::{self, views};
-use crate::cli::SourceKind;
 use crate::complaint::Complaint;
 use crate::samples::SAMPLES;
 use crate::sender::{self, Sender};
@@ -26,9 +26,16 @@ const DUPLICATE_EVERY: usize = 20;
 /// What the billing source sends.
 const BILLING_EVENTS: [&str; 4] = ["customer.created", "invoice.sent", "invoice.paid", "invoice.payment_failed"];
 
+/// The senders of the demonstration.
+#[derive(Clone, Copy)]
+enum Source {
+    Github,
+    Billing,
+}
+
 /// A body to post, again and again with new ids.
 pub(super) struct Payload {
-    source: SourceKind,
+    source: Source,
     event: String,
     body: Bytes,
 }
@@ -49,11 +56,15 @@ pub(super) struct Stream {
 pub(super) fn payloads(dir: Option<&Path>) -> anyhow::Result<Vec<Payload>> {
     let mut payloads = match dir {
         Some(dir) => from_dir(dir)?,
-        None => SAMPLES.iter().map(|one| github(one.event(), Bytes::from_static(one.body.as_bytes()))).collect(),
+        None => SAMPLES
+            .iter()
+            .filter(|one| one.kind == Kind::Github)
+            .map(|one| github(one.event(), Bytes::from_static(one.body.as_bytes())))
+            .collect(),
     };
     let body = |event| sender::plain_body(event, SystemTime::now());
     payloads.extend(BILLING_EVENTS.map(|event| Payload {
-        source: SourceKind::StandardWebhooks,
+        source: Source::Billing,
         event: event.to_owned(),
         body: body(event),
     }));
@@ -61,7 +72,7 @@ pub(super) fn payloads(dir: Option<&Path>) -> anyhow::Result<Vec<Payload>> {
 }
 
 fn github(event: &str, body: Bytes) -> Payload {
-    Payload { source: SourceKind::Github, event: event.to_owned(), body }
+    Payload { source: Source::Github, event: event.to_owned(), body }
 }
 
 fn from_dir(dir: &Path) -> anyhow::Result<Vec<Payload>> {
@@ -112,9 +123,9 @@ impl Stream {
         running: &Running,
     ) -> anyhow::Result<Self> {
         let url = |name: &str| running.url(&format!("/webhooks/{name}")).parse::<Url>();
-        let sender = |kind, secret: &secrecy::SecretString| Sender::new(kind, Some(secret.clone()));
-        let github = (sender(SourceKind::Github, &secrets.github)?, url("github")?);
-        let billing = (sender(SourceKind::StandardWebhooks, &secrets.billing)?, url(BILLING)?);
+        let sender = |dialect, secret: &secrecy::SecretString| Sender::new(dialect, Some(secret.clone()));
+        let github = (sender(Dialect::Github, &secrets.github)?, url("github")?);
+        let billing = (sender(Dialect::StandardWebhooks, &secrets.billing)?, url(BILLING)?);
         let count = count.map_or(COUNT.max(payloads.len()), |count| usize::try_from(count).unwrap_or(usize::MAX));
         Ok(Self { http: api::http_client(&github.1)?, payloads, count, github, billing })
     }
@@ -151,8 +162,8 @@ impl Stream {
     async fn post(&self, place: usize, tally: &Shared) {
         let payload = &self.payloads[place % self.payloads.len()];
         let (sender, url) = match payload.source {
-            SourceKind::Github => &self.github,
-            SourceKind::StandardWebhooks => &self.billing,
+            Source::Github => &self.github,
+            Source::Billing => &self.billing,
         };
         let id = sender.new_id();
         let twice = place.is_multiple_of(DUPLICATE_EVERY);

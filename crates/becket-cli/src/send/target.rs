@@ -1,19 +1,19 @@
 //! Where a delivery goes and who is said to have sent it: from the arguments, and the configuration for the rest.
 
 use becket::Config;
-use becket::config::{self, Source};
+use becket::config::{Source, SourceKind};
+use becket_webhooks::{Dialect, Kind};
 use reqwest::Url;
 use secrecy::SecretString;
 
 use crate::api::server::own_url;
-use crate::cli::{SendArgs, SourceKind};
+use crate::cli::SendArgs;
 use crate::complaint::Complaint;
 use crate::sender::Sender;
 
 /// Where a delivery goes, and as what.
 pub(super) struct Target {
     pub(super) url: Url,
-    pub(super) kind: SourceKind,
     pub(super) sender: Sender,
 }
 
@@ -24,10 +24,10 @@ impl Target {
     /// The configuration is wrong, or does not say which source is meant.
     pub(super) fn find(args: &SendArgs) -> anyhow::Result<Self> {
         if let (Some(url), Some(secret)) = (&args.to, &args.secret) {
-            let kind = args.source_kind.unwrap_or(SourceKind::Github);
-            let sender = Sender::new(kind, Some(secret.as_str().into()))?;
+            let kind = args.source_kind.unwrap_or(Kind::Github);
+            let sender = Sender::new(dialect_of(kind)?, Some(secret.as_str().into()))?;
             let url = if has_path(url) { url.clone() } else { endpoint(url, name_without_configuration(args, kind)?)? };
-            return Ok(Self { url, kind, sender });
+            return Ok(Self { url, sender });
         }
         let config = crate::config::load(&args.config, Vec::new())?.config;
         Ok(Self::within(args, &config)?)
@@ -35,7 +35,13 @@ impl Target {
 
     fn within(args: &SendArgs, config: &Config) -> Result<Self, Complaint> {
         let (name, source) = source(args, config)?;
-        let kind = args.source_kind.map_or_else(|| kind_of(source), Ok)?;
+        let own = dialect(source);
+        let dialect = match args.source_kind {
+            Some(kind) if own.is_none_or(|own| own.kind() != kind) => dialect_of(kind)?,
+            _ => {
+                own.cloned().ok_or_else(|| unclear(format!("the source `{name}` has no sender of its own"), config))?
+            }
+        };
         // The newest: it is the one that a sender is told first.
         let secret = args.secret.as_deref().map(SecretString::from).or_else(|| source.secrets.first().cloned());
         let url = match &args.to {
@@ -46,7 +52,7 @@ impl Target {
                 endpoint(&own.map_err(|error| error.mend("say where to post to with --to URL"))?, name)?
             }
         };
-        Ok(Self { url, kind, sender: Sender::new(kind, secret)? })
+        Ok(Self { url, sender: Sender::new(dialect, secret)? })
     }
 }
 
@@ -62,13 +68,14 @@ fn endpoint(server: &Url, name: &str) -> Result<Url, Complaint> {
         .map_err(|error| Complaint::new(format!("the source `{name}` has no URL: {error}")))
 }
 
-/// The source's name where no configuration is read: as given, or what GitHub's is called nearly everywhere.
-fn name_without_configuration(args: &SendArgs, kind: SourceKind) -> Result<&str, Complaint> {
+/// The source's name where no configuration is read: as given, or its kind, as most are called.
+fn name_without_configuration(args: &SendArgs, kind: Kind) -> Result<&str, Complaint> {
     match (&args.source, kind) {
         (Some(name), _) => Ok(name),
-        (None, SourceKind::Github) => Ok("github"),
-        (None, SourceKind::StandardWebhooks) => Err(Complaint::new("it is not clear which source is meant")
+        // One of many: its source is called as what it sends.
+        (None, Kind::StandardWebhooks | Kind::Custom) => Err(Complaint::new("it is not clear which source is meant")
             .mend("name it with --source, or give --to the whole URL: http://HOST/webhooks/NAME")),
+        (None, kind) => Ok(kind.as_str()),
     }
 }
 
@@ -79,10 +86,11 @@ fn source<'c>(args: &SendArgs, config: &'c Config) -> Result<(&'c str, &'c Sourc
         return named(name).ok_or_else(|| unclear(format!("there is no source `{name}`"), config));
     }
     let last = args.to.as_ref().and_then(|url| url.path().trim_end_matches('/').rsplit('/').next());
-    if let Some(found) = last.and_then(named) {
+    if let Some(found) = last.and_then(named).filter(|(_, source)| dialect(source).is_some()) {
         return Ok(found);
     }
-    let fits = |source: &Source| args.source_kind.is_none_or(|kind| kind_of(source).is_ok_and(|own| own == kind));
+    let fits =
+        |source: &Source| dialect(source).is_some_and(|own| args.source_kind.is_none_or(|kind| own.kind() == kind));
     let mut fitting = config.sources.iter().filter(|(_, source)| fits(source));
     match (fitting.next(), fitting.next()) {
         (Some((name, source)), None) => Ok((name, source)),
@@ -104,12 +112,19 @@ fn unclear(what: String, config: &Config) -> Complaint {
     Complaint::new(what).at("[sources]").mend(mend)
 }
 
-fn kind_of(source: &Source) -> Result<SourceKind, Complaint> {
-    match source.kind {
-        config::SourceKind::Github => Ok(SourceKind::Github),
-        config::SourceKind::StandardWebhooks => Ok(SourceKind::StandardWebhooks),
-        other => Err(Complaint::new(format!("deliveries of the kind {other} cannot be made up here"))),
+/// How its sender signs; `None` for one that takes the requests of others.
+fn dialect(source: &Source) -> Option<&Dialect> {
+    match &source.kind {
+        SourceKind::Sender(dialect) => Some(dialect),
+        _ => None,
     }
+}
+
+fn dialect_of(kind: Kind) -> Result<Dialect, Complaint> {
+    Dialect::of(kind).ok_or_else(|| {
+        Complaint::new(format!("how a {kind} source signs is said in its configuration"))
+            .mend("name it with --source, and let the configuration be read: leave out --secret or --to")
+    })
 }
 
 #[cfg(test)]
@@ -122,17 +137,17 @@ mod tests {
     const TWO: &str = "[sources.github]\nsecret = \"s\"\n[sources.billing]\nkind = \"standard_webhooks\"\n\
                        secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n";
 
-    fn target(toml: &str, args: &str) -> Result<(String, SourceKind), Complaint> {
+    fn target(toml: &str, args: &str) -> Result<(String, Kind), Complaint> {
         let Command::Send(args) = Cli::parse_from(format!("becket send {args}").split(' ')).command else {
             panic!("not `send`")
         };
         let target = Target::within(&args, &Config::from_toml(toml).unwrap())?;
-        Ok((target.url.to_string(), target.kind))
+        Ok((target.url.to_string(), target.sender.kind()))
     }
 
     #[test]
     fn source_is_found_by_name_by_url_by_kind_or_alone() {
-        let (github, billing) = (SourceKind::Github, SourceKind::StandardWebhooks);
+        let (github, billing) = (Kind::Github, Kind::StandardWebhooks);
         for (args, url, kind) in [
             ("push", "http://127.0.0.1:8080/webhooks/github", github),
             ("paid --source billing", "http://127.0.0.1:8080/webhooks/billing", billing),
@@ -164,6 +179,24 @@ mod tests {
         }
         let error = find(&format!("paid --to http://h:9 --source-kind standard_webhooks {secret}")).unwrap_err();
         assert_eq!(error.to_string(), "it is not clear which source is meant");
+    }
+
+    #[test]
+    fn sender_is_posted_to_a_path_that_takes_those_of_all() {
+        let toml = format!("{TWO}[sources.any]\nkind = \"auto\"\n");
+        let all = "http://h/webhooks/any".to_owned();
+        assert_eq!(target(&toml, "paid --source billing --to http://h/webhooks/any").unwrap().0, all);
+        assert_eq!(target(&toml, "push --to http://h/webhooks/any").unwrap(), (all, Kind::Github));
+        let error = target(&toml, "push --source any").unwrap_err();
+        assert_eq!(error.to_string(), "the source `any` has no sender of its own");
+    }
+
+    #[test]
+    fn custom_source_signs_as_its_configuration_says() {
+        let toml =
+            "[sources.acme]\nkind = \"custom\"\nsecret = \"s\"\nsignature = \"X-S\"\nid = \"X-I\"\nevent = \"/e\"\n";
+        assert_eq!(target(toml, "order.paid").unwrap().1, Kind::Custom);
+        assert!(target(TWO, "order.paid --source billing --source-kind custom").is_err());
     }
 
     #[test]

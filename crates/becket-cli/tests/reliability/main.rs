@@ -12,6 +12,7 @@ mod duplicates;
 mod full_disk;
 mod kills;
 mod limits;
+#[expect(dead_code, reason = "shared with the target `fixtures`, which uses the rest")]
 mod operator;
 mod receiver;
 mod sender;

@@ -8,11 +8,16 @@ use crate::server::{PATIENCE, eventually};
 /// A delivery as the API shows it.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Delivery {
+    pub(crate) id: String,
     pub(crate) delivery_id: String,
+    pub(crate) source: String,
     pub(crate) event: String,
     pub(crate) action: Option<String>,
     pub(crate) size: u64,
     pub(crate) task_ids: Vec<String>,
+    /// Only where one delivery was asked for.
+    #[serde(default)]
+    pub(crate) repository: Option<String>,
 }
 
 /// A task as the API shows it.
@@ -61,6 +66,11 @@ impl Operator {
     /// All deliveries, newest first, page by page.
     pub(crate) async fn deliveries(&self) -> Vec<Delivery> {
         self.all("/api/v1/deliveries?limit=100").await
+    }
+
+    /// One delivery, by our id.
+    pub(crate) async fn delivery(&self, id: &str) -> Delivery {
+        self.get(&format!("/api/v1/deliveries/{id}")).await
     }
 
     /// All tasks, newest first, page by page.

@@ -9,15 +9,15 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use secrecy::ExposeSecret;
 
-use super::{Reading, Request, Scheme};
-use crate::body;
-use crate::explain::{Explanation, near_miss};
+use super::keyring::{Keyring, Text};
+use super::{Reading, Request, Scheme, gitea};
+use crate::body::{self, Fields};
+use crate::explain::Explanation;
 use crate::form;
-use crate::header::{self, MediaType, TOKEN_BYTES_MAX};
+use crate::header::{self, MediaType};
 use crate::secret::Secrets;
-use crate::signature::{Key, same};
+use crate::signature::Spelling;
 
 const SIGNATURE: &str = "x-hub-signature-256";
 const SIGNATURE_SHA1: &str = "x-hub-signature";
@@ -38,76 +38,46 @@ const KEPT: [&str; 10] = [
 ];
 
 pub(super) struct Github {
-    secrets: Secrets,
-    /// One per secret, in the same order.
-    keys: Vec<Key>,
+    keyring: Keyring,
+    fields: Fields,
 }
 
 impl Github {
     pub(super) fn new(secrets: Secrets) -> Self {
-        let keys = secrets.iter().map(|secret| Key::new(secret.expose_secret().as_bytes())).collect();
-        Self { secrets, keys }
-    }
-
-    /// Says what is wrong with a signature that no key gives.
-    fn explain(&self, request: &Request<'_>, received: &[u8]) -> Explanation {
-        let any_key = |body: &[&[u8]]| self.keys.iter().any(|key| same(&key.github(body), received));
-        near_miss::of_body(request, any_key)
-            .or_else(|| {
-                self.trimmed_secret_matches(request.body, received).then_some(Explanation::MatchesTrimmedSecret)
-            })
-            .unwrap_or(Explanation::WrongSecret)
-    }
-
-    /// Secrets read from files tend to end with a line break that the sender does not have.
-    fn trimmed_secret_matches(&self, body: &[u8], received: &[u8]) -> bool {
-        self.secrets.iter().map(ExposeSecret::expose_secret).any(|secret| {
-            let trimmed = secret.trim();
-            trimmed.len() < secret.len() && same(&Key::new(trimmed.as_bytes()).github(&[body]), received)
-        })
+        let fields = Fields::at(&["/action", "/repository/full_name"]);
+        Self { keyring: Keyring::new(secrets, Spelling::GITHUB), fields }
     }
 }
 
 impl Scheme for Github {
-    /// Stops at the first secret that matches, newest first: that tells an observer at most which secret a sender uses
-    /// that has it anyway. Within one comparison the time does not depend on the signature.
     fn verify(&self, request: &Request<'_>) -> Result<usize, Explanation> {
-        let received = received_signature(request.headers)?;
-        self.keys
-            .iter()
-            .position(|key| same(&key.github(&[request.body]), received))
-            .ok_or_else(|| self.explain(request, received))
+        let Some(received) = header::once(request.headers, SIGNATURE)? else {
+            let sha1 = request.headers.contains_key(SIGNATURE_SHA1);
+            return Err(if sha1 { Explanation::OnlySha1 } else { Explanation::NoSignatureHeader });
+        };
+        self.keyring.find(request, Text::of(request.body), &[received.as_bytes()])
     }
 
     fn read(&self, headers: &HeaderMap, body: &Bytes) -> Result<Reading, Explanation> {
         let delivery_id = header::token(headers, DELIVERY)?.to_owned();
-        let event = header::token(headers, EVENT)?.to_owned();
+        let event = header::token(headers, EVENT)?;
         let form = match header::media_type(headers)? {
             MediaType::Json => None,
             MediaType::Form => Some(form::field(body, "payload")?),
         };
         let json = form.as_deref().map_or_else(|| body::text(body), Ok)?;
-        let action = match body::text_field(json, "action")? {
-            Some(action) if action.len() > TOKEN_BYTES_MAX => return Err(Explanation::EventTooLong),
-            action => action.filter(|action| !action.is_empty()).map(Into::into),
-        };
-        Ok(Reading { delivery_id, event, action, decoded: form.map(Bytes::from) })
+        let mut found = self.fields.read(json)?;
+        let reading = Reading::new(delivery_id, event, found.text(0))?.about(found.text(1));
+        Ok(Reading { decoded: form.map(Bytes::from), ..reading })
     }
 
-    fn headers_kept(&self) -> &'static [&'static str] {
-        &KEPT
+    fn keeps(&self, header: &str) -> bool {
+        KEPT.contains(&header)
     }
-}
 
-/// Returns the signature header, if it is there once and written as GitHub writes it.
-fn received_signature(headers: &HeaderMap) -> Result<&[u8], Explanation> {
-    let Some(value) = header::once(headers, SIGNATURE)? else {
-        let sha1 = headers.contains_key(SIGNATURE_SHA1);
-        return Err(if sha1 { Explanation::OnlySha1 } else { Explanation::NoSignatureHeader });
-    };
-    let digits = value.as_bytes().strip_prefix(b"sha256=").ok_or(Explanation::MalformedSignature)?;
-    let well_formed = digits.len() == 64 && digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    if well_formed { Ok(value.as_bytes()) } else { Err(Explanation::MalformedSignature) }
+    fn recognises(&self, headers: &HeaderMap) -> bool {
+        headers.contains_key(EVENT) && !gitea::is_sender(headers)
+    }
 }
 
 #[cfg(test)]

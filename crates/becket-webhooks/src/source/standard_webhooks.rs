@@ -14,15 +14,13 @@ use http::HeaderMap;
 use http::header::HeaderValue;
 use secrecy::ExposeSecret;
 
-use super::{Reading, Request, Scheme};
-use crate::body;
+use super::clock::Stamp;
+use super::{Reading, Request, Scheme, reading};
+use crate::body::Fields;
 use crate::explain::{Explanation, near_miss};
-use crate::header::{self, MediaType, TOKEN_BYTES_MAX};
+use crate::header;
 use crate::secret::{SecretError, Secrets, decode_whsec};
 use crate::signature::{Key, same};
-
-/// The event of a body without a `type`: the specification recommends the field and does not require it.
-const EVENT_UNKNOWN: &str = "unknown";
 
 /// `v1,` and the base64 of 32 bytes.
 const SIGNATURE_BYTES: usize = 3 + 44;
@@ -63,13 +61,14 @@ pub(super) struct StandardWebhooks {
     secrets: Secrets,
     /// One per secret, in the same order.
     keys: Vec<Key>,
+    fields: Fields,
 }
 
 impl StandardWebhooks {
     pub(super) fn new(secrets: Secrets) -> Result<Self, SecretError> {
         let decoded = secrets.iter().enumerate().map(|(index, secret)| decode_whsec(secret, index));
         let keys = decoded.map(|key| key.map(|key| Key::new(key.expose_secret()))).collect::<Result<_, _>>()?;
-        Ok(Self { secrets, keys })
+        Ok(Self { secrets, keys, fields: Fields::at(&["/type"]) })
     }
 
     /// Says what is wrong with a message that no key gives a signature of.
@@ -100,45 +99,29 @@ impl Scheme for StandardWebhooks {
             .iter()
             .position(|key| signed.by(key, &[request.body]))
             .ok_or_else(|| self.explain(request, &signed))?;
-        signed.check_clock(request)?;
+        signed.stamp.check(request)?;
         Ok(index)
     }
 
     fn read(&self, headers: &HeaderMap, body: &Bytes) -> Result<Reading, Explanation> {
         let delivery_id = header::token(headers, Names::of(headers).id)?.to_owned();
-        if header::media_type(headers)? != MediaType::Json {
-            return Err(Explanation::UnsupportedContentType);
-        }
-        let name = body::text_field(body::text(body)?, "type")?.unwrap_or_default();
-        if name.len() > TOKEN_BYTES_MAX {
-            return Err(Explanation::EventTooLong);
-        }
-        let (event, action) = event_and_action(&name);
-        Ok(Reading { delivery_id, event: event.to_owned(), action: action.map(Into::into), decoded: None })
+        let mut found = self.fields.read(reading::json(headers, body)?)?;
+        Reading::named(delivery_id, &found.text(0).unwrap_or_default(), '.')
     }
 
-    fn headers_kept(&self) -> &'static [&'static str] {
-        &KEPT
+    fn keeps(&self, header: &str) -> bool {
+        KEPT.contains(&header)
     }
-}
 
-/// Splits `invoice.payment.failed` into the event `invoice` and the action `payment.failed`.
-///
-/// Joined by a full stop they are the `type` again, so a `type` that begins or ends with one is not split.
-fn event_and_action(name: &str) -> (&str, Option<&str>) {
-    match name.split_once('.') {
-        _ if name.is_empty() => (EVENT_UNKNOWN, None),
-        Some((event, action)) if !event.is_empty() && !action.is_empty() => (event, Some(action)),
-        _ => (name, None),
+    fn recognises(&self, headers: &HeaderMap) -> bool {
+        STANDARD.any(headers) || SVIX.any(headers)
     }
 }
 
 /// The headers of a signed message.
 struct Signed<'a> {
     id: &'a str,
-    /// As it was sent, since that is what was signed.
-    timestamp: &'a str,
-    timestamp_secs: i64,
+    stamp: Stamp<'a>,
     signatures: &'a HeaderValue,
 }
 
@@ -147,12 +130,8 @@ impl<'a> Signed<'a> {
         let names = Names::of(headers);
         let signatures = header::once(headers, names.signature)?.ok_or(Explanation::NoSignatureHeader)?;
         let id = header::token(headers, names.id)?;
-        let timestamp = header::token(headers, names.timestamp)?;
-        let timestamp_secs = Some(timestamp)
-            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))
-            .and_then(|digits| digits.parse().ok())
-            .ok_or(Explanation::MalformedHeader { header: names.timestamp })?;
-        Ok(Self { id, timestamp, timestamp_secs, signatures })
+        let stamp = Stamp::of_header(headers, names.timestamp)?;
+        Ok(Self { id, stamp, signatures })
     }
 
     fn each_signature(&self) -> impl Iterator<Item = &'a [u8]> {
@@ -161,7 +140,7 @@ impl<'a> Signed<'a> {
 
     /// Whether one of the signatures is this key's. The message is hashed once, however many there are.
     fn by(&self, key: &Key, body: &[&[u8]]) -> bool {
-        let expected = key.standard_webhooks(self.id, self.timestamp, body);
+        let expected = key.standard_webhooks(self.id, self.stamp.text, body);
         self.each_signature().any(|received| same(&expected, received))
     }
 
@@ -179,16 +158,6 @@ impl<'a> Signed<'a> {
         } else {
             Some(Explanation::MalformedSignature)
         }
-    }
-
-    /// Compares whole seconds, as the reference libraries do: senders send no finer time.
-    fn check_clock(&self, request: &Request<'_>) -> Result<(), Explanation> {
-        let skew_secs = self.timestamp_secs.saturating_sub(request.now_ms.div_euclid(1000));
-        let tolerance_secs = request.tolerance_secs;
-        if skew_secs.saturating_abs() <= tolerance_secs {
-            return Ok(());
-        }
-        Err(Explanation::ClockSkew { skew_secs, tolerance_secs })
     }
 }
 

@@ -8,7 +8,7 @@ use axum::Router;
 use becket_tasks::store::Claim;
 use becket_tasks::store::memory::MemoryStore;
 use becket_tasks::{Registry, Rules};
-use becket_webhooks::{Kind, Secrets, Source};
+use becket_webhooks::{Dialect, Secrets, Source};
 use secrecy::SecretString;
 
 use super::store::StoreChoice;
@@ -31,18 +31,18 @@ pub(crate) struct InProcess {
 pub(crate) async fn start(
     mut app: App,
     store: Arc<MemoryStore>,
-    secret: impl Fn(Kind) -> SecretString,
+    secret: impl Fn(&Dialect) -> SecretString,
     around: &dyn Around,
 ) -> Result<InProcess, StartError> {
     let is_configured = app.config.as_ref().is_some_and(|config| !config.sources.is_empty());
     if app.sources.is_empty() && !is_configured {
-        app = app.github(secret(Kind::Github));
+        app = app.github(secret(&Dialect::Github));
     }
     app.store = Some(StoreChoice::Open(store));
     let mut plan = plan::plan_around(app, around).map_err(StartError::Mistakes)?;
     for received in plan.sources.iter_mut().filter(|one| !one.source.accepts_unsigned()) {
         let source = received.source.clone();
-        let resigned = Secrets::new([secret(source.kind())]).and_then(|secrets| source.with_secrets(secrets));
+        let resigned = Secrets::new([secret(source.dialect())]).and_then(|secrets| source.with_secrets(secrets));
         received.source = resigned.map_err(|error| {
             let mend = "give the test a secret of the source's kind";
             StartError::Mistakes(vec![Mistake::new(

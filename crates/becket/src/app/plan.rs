@@ -14,7 +14,7 @@ use super::{App, Mistake, Registration, notify, schedules, sources, targets};
 use crate::config::{Config, Mode};
 use crate::extract::{States, TaskInput};
 use crate::handler::{Around, Batch, Configured};
-use crate::http::ingest::Received;
+use crate::http::ingest::{Auto, Received};
 use crate::http::kept;
 use crate::notify::{KIND, Notifier, is_reserved};
 use crate::route::Pattern;
@@ -27,6 +27,7 @@ pub(super) struct Plan {
     pub(super) listen: SocketAddr,
     pub(super) store: StoreChoice,
     pub(super) sources: Vec<Received>,
+    pub(super) autos: Vec<Auto>,
     pub(super) registry: Registry,
     pub(super) routes: Routes,
     pub(super) notifier: Option<Notifier>,
@@ -71,7 +72,7 @@ pub(super) fn plan_around(app: App, around: &dyn Around) -> Result<Plan, Vec<Mis
     let mut registry = Registry::new();
     schedules::register(&mut registry, schedules, &config.schedules, &named, &mut mistakes);
 
-    let sources = sources::all(&config, sources, &mut mistakes);
+    let (sources, autos) = sources::all(&config, sources, &mut mistakes);
     if sources.is_empty() && named.iter().any(|one| one.wanted.is_some()) {
         let mend = "add `.github(secret)`, or `[sources.github]` to the configuration";
         mistakes.push(Mistake::new("handlers wait for deliveries, and there is no source that could send any", mend));
@@ -85,7 +86,7 @@ pub(super) fn plan_around(app: App, around: &dyn Around) -> Result<Plan, Vec<Mis
     }
     let listen = listen.unwrap_or(config.server.listen);
     let routes = register(&mut registry, named, ordered, states, &config, notifier.clone());
-    Ok(Plan { listen, store, sources, registry, routes, notifier, config })
+    Ok(Plan { listen, store, sources, autos, registry, routes, notifier, config })
 }
 
 fn from_registration(given: Registration, mistakes: &mut Vec<Mistake>) -> Named {

@@ -74,7 +74,7 @@ async fn not_found(uri: Uri) -> Problem {
 }
 
 pub(super) async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
-    let Plan { config, store, sources, registry, routes, notifier, .. } = plan;
+    let Plan { config, store, sources, autos, registry, routes, notifier, .. } = plan;
     let opened = store.open().await?;
     let kinds = registry.kinds();
     let scheduled = registry.schedules().filter_map(|schedule| {
@@ -105,7 +105,7 @@ pub(super) async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> 
     let largest = sources.iter().map(|one| one.source.body_limit()).max().unwrap_or_default();
     let memory = BodyMemory::new(config.server.body_memory.max(largest));
     let ingest = Ingest { engine: engine.clone(), routes, rejections, limits, memory, outage: Outage::default() };
-    let router = ingest::router(ingest, sources, &metrics).merge(api::router(api));
+    let router = ingest::router(ingest, sources, autos, &metrics).merge(api::router(api));
     Ok((router, Mounted { engine, opened, grace: config.server.shutdown_grace, stopping }))
 }
 

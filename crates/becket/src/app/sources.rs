@@ -2,32 +2,42 @@
 
 use std::collections::BTreeSet;
 
-use becket_webhooks::{SecretError, Secrets, Source};
+use becket_webhooks::{Dialect, SecretError, Secrets, Source};
 
 use super::Mistake;
 use crate::config::{self, Config, SourceKind};
-use crate::http::ingest::Received;
+use crate::http::ingest::{Auto, Received};
 
-/// All sources of an application; two with one name or path are a mistake.
-pub(super) fn all(config: &Config, given: Vec<Source>, mistakes: &mut Vec<Mistake>) -> Vec<Received> {
+/// All sources of an application, and the paths that take what is for any of them; two with one name or path are a mistake.
+pub(super) fn all(config: &Config, given: Vec<Source>, mistakes: &mut Vec<Mistake>) -> (Vec<Received>, Vec<Auto>) {
     let mut received: Vec<Received> = given.into_iter().map(|source| Received { source, alias: None }).collect();
+    let mut autos = Vec::new();
     for (name, source) in &config.sources {
-        match from_config(name, source, config.server.body_limit) {
+        let SourceKind::Sender(dialect) = &source.kind else {
+            autos.push(Auto { name: name.as_str().into(), alias: source.path.clone() });
+            continue;
+        };
+        match from_config(name, dialect, source, config.server.body_limit) {
             Ok(made) => received.push(Received { source: made, alias: source.path.clone() }),
             Err(error) => mistakes
                 .push(Mistake::new(format!("the source `{name}`: {error}"), "give the secret as its sender shows it")),
         }
     }
     let mut paths = BTreeSet::new();
+    let all_paths = received.iter().flat_map(Received::paths).chain(autos.iter().flat_map(Auto::paths));
+    for path in all_paths.filter(|path| !paths.insert(path.clone())) {
+        let what = format!("two sources are received at `{path}`");
+        mistakes.push(Mistake::new(
+            what,
+            "configure a source in the file or in code, not in both, and each with a path of its own",
+        ));
+    }
+    for auto in autos.iter().filter(|_| received.is_empty()) {
+        let what = format!("the source `{}` takes the requests of all others, and there are none", auto.name);
+        mistakes.push(Mistake::new(what, "add a source for each sender, with its secret"));
+    }
     for one in &received {
         let source = &one.source;
-        for path in one.paths().filter(|path| !paths.insert(path.clone())) {
-            let what = format!("two sources are received at `{path}`");
-            mistakes.push(Mistake::new(
-                what,
-                "configure a source in the file or in code, not in both, and each with a path of its own",
-            ));
-        }
         if !is_path_segment(source.name()) {
             let what = format!("a source cannot have the name `{}`", source.name());
             mistakes.push(Mistake::new(what, "use letters, digits, `_` and `-`; it becomes part of a path"));
@@ -40,19 +50,21 @@ pub(super) fn all(config: &Config, given: Vec<Source>, mistakes: &mut Vec<Mistak
             tracing::warn!(source = source.name(), "accepts webhooks that nobody signed: anyone can post");
         }
     }
-    received
+    (received, autos)
 }
 
-fn from_config(name: &str, source: &config::Source, body_limit: usize) -> Result<Source, SecretError> {
+fn from_config(
+    name: &str,
+    dialect: &Dialect,
+    source: &config::Source,
+    body_limit: usize,
+) -> Result<Source, SecretError> {
     let secrets = if source.insecure_accept_unsigned {
         Secrets::insecure_accept_unsigned()
     } else {
         Secrets::new(source.secrets.iter().cloned())?
     };
-    let made = match source.kind {
-        SourceKind::Github => Source::github(name, secrets),
-        SourceKind::StandardWebhooks => Source::standard_webhooks(name, secrets)?,
-    };
+    let made = Source::new(name, dialect.clone(), secrets)?;
     Ok(made.with_body_limit(source.body_limit.unwrap_or(body_limit)).with_timestamp_tolerance(source.tolerance))
 }
 

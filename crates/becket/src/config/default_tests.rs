@@ -59,7 +59,7 @@ fn every_key_that_exists_is_documented_and_the_reverse() {
 fn every_example_in_it_is_valid() {
     let text = uncommented();
     let config = Layers { file: &text, ..Layers::default() }.loaded().config;
-    assert_eq!(config.sources.len(), 3);
+    assert_eq!(config.sources.len(), 6);
     assert_eq!(config.routes.len(), 2);
     assert_eq!(config.schedules.len(), 3);
     assert!(config.github_app.is_some() && config.admin.token.is_some());

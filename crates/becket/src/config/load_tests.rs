@@ -198,7 +198,7 @@ timeout = 30
   becket.toml:10:2: wroker: unknown key; did you mean `worker`?
   becket.toml:13:10: sources.github: has no secret, so anyone could post to it; set `secret`, or write insecure_accept_unsigned = true to accept unsigned requests
   becket.toml:14:1: sources.github.secert: unknown key; did you mean `secret`?
-  becket.toml:16:10: sources.billing.kind: is not set; add kind = "github" or kind = "standard_webhooks"
+  becket.toml:16:10: sources.billing.kind: is not set; add kind = "github", or another of the kinds
   becket.toml:20:24: routes.0.on.1: `issues.*` is not a pattern; write `issues` for all its actions
   becket.toml:21:1: routes.0.source: there is no source `gihub`; did you mean "github"?
   becket.toml:22:1: routes.0.to: is not a target; write to = "log" or to = { http = "https://…" }

@@ -46,6 +46,26 @@ pub(super) fn whsec(value: &Value) -> Parsed<SecretString> {
     }
 }
 
+/// One of GitLab's two: the signing token, which begins with `whsec_`, or the secret token, any text.
+pub(super) fn gitlab(value: &Value) -> Parsed<SecretString> {
+    let is_signing = text(value, "the secret token, or the signing token").is_ok_and(|text| text.starts_with("whsec_"));
+    if is_signing { whsec(value) } else { shared(value) }
+}
+
+/// What is entered for HTTP basic authentication.
+pub(super) fn basic(value: &Value) -> Parsed<SecretString> {
+    const RULE: &str = "write `user:password`, as entered in the subscription, or set `header` too";
+    let secret = shared(value)?;
+    match text(value, RULE)?.split_once(':') {
+        Some((user, _)) if user.contains(char::is_control) => {
+            Err(Problem::new("the user name has odd characters", RULE))
+        }
+        Some((_, "")) => Err(Problem::new("the password is empty", RULE)),
+        Some(_) => Ok(secret),
+        None => Err(Problem::new("has no colon between a user name and a password", RULE)),
+    }
+}
+
 /// The admin API's bearer token. It travels in a header, so it is visible ASCII; a short one could be guessed.
 pub(super) fn token(value: &Value) -> Parsed<SecretString> {
     const RULE: &str = "write at least 16 visible ASCII characters, for instance from `openssl rand -hex 16`";
@@ -134,6 +154,23 @@ mod tests {
     }
 
     #[test]
+    fn gitlab_s_secret_is_a_signing_token_or_any_text() {
+        for secret in ["any text", "whsec_dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q="] {
+            assert!(gitlab(&untyped(secret)).is_ok(), "{secret}");
+        }
+        assert_eq!(refusal(gitlab, "whsec_any text"), "what follows `whsec_` is not base64");
+        assert_eq!(refusal(gitlab, ""), "the secret is empty");
+    }
+
+    #[test]
+    fn basic_secret_is_a_user_and_a_password() {
+        assert!(basic(&untyped("becket:a:b")).is_ok());
+        assert!(basic(&untyped(":a token")).is_ok(), "Azure DevOps needs no user name");
+        assert_eq!(refusal(basic, "password"), "has no colon between a user name and a password");
+        assert_eq!(refusal(basic, "user:"), "the password is empty");
+    }
+
+    #[test]
     fn token_has_16_visible_ascii_characters() {
         assert!(token(&untyped("0123456789abcdef")).is_ok());
         for (secret, what) in [
@@ -160,7 +197,7 @@ mod tests {
 
     #[test]
     fn no_refusal_repeats_the_secret() {
-        for parse in [shared, whsec, token, private_key] {
+        for parse in [shared, whsec, gitlab, basic, token, private_key] {
             for secret in [" hunter2", "hunter2 ", "whsec_hunter2", "whsk_hunter2", "hunter2", "hunter2 é"] {
                 if let Err(problem) = parse(&untyped(secret)) {
                     assert!(!format!("{problem:?}").contains("hunter2"), "{problem:?}");

@@ -1,11 +1,15 @@
 //! `[sources.<name>]`: who sends webhooks, how they sign, and where they are received.
 //!
-//! Verification fails closed: a source has a secret, or says `insecure_accept_unsigned = true`, and never both.
+//! Verification fails closed: a source has a secret, or says `insecure_accept_unsigned = true`, and never both. An `auto`
+//! source has none of its own: it is a path for what the others take.
+
+mod dialect;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use becket_webhooks::{AzureAuth, Dialect, Kind};
 use secrecy::SecretString;
 
 use super::error::Problem;
@@ -16,6 +20,9 @@ use super::{Source, SourceKind, secrets, sections};
 
 /// Five minutes, as the Standard Webhooks specification recommends.
 const TOLERANCE: (Duration, &str) = (Duration::from_secs(300), "5m");
+
+/// The keys that only a sender can have.
+const OF_A_SENDER: [&str; 5] = ["secret", "secrets", "insecure_accept_unsigned", "body_limit", "tolerance"];
 
 /// Paths that Becket answers itself, with everything below them. Others under /api may be aliases: PR-Agent's
 /// webhooks are received at /api/v1/github_webhooks.
@@ -50,14 +57,19 @@ fn read(name: &str, mut section: Section<'_>) -> Option<Source> {
         section.problem_here(problem);
     }
     let kind = kind(name, &mut section);
-    let insecure_accept_unsigned = section.or("insecure_accept_unsigned", (false, false), values::boolean);
-    let secrets = signing(kind, insecure_accept_unsigned, &mut section);
     let path = section.optional("path", path).filter(|path| *path != canonical_path(name));
+    if kind == Some(None) {
+        return Some(auto(path, section));
+    }
+    let kind = kind.flatten();
+    let dialect = dialect::read(kind, &mut section);
+    let insecure_accept_unsigned = section.or("insecure_accept_unsigned", (false, false), values::boolean);
+    let secrets = signing(kind, dialect.as_ref(), insecure_accept_unsigned, &mut section);
     let body_limit = section.optional("body_limit", sections::body_limit);
-    let tolerance = tolerance(kind, &mut section);
+    let tolerance = tolerance(kind, dialect.as_ref(), &mut section);
     section.finish();
     Some(Source {
-        kind: kind?,
+        kind: SourceKind::Sender(dialect?),
         secrets: secrets?,
         insecure_accept_unsigned: insecure_accept_unsigned?,
         path,
@@ -66,17 +78,42 @@ fn read(name: &str, mut section: Section<'_>) -> Option<Source> {
     })
 }
 
-/// The kind as written, or the source's own name where that is one.
-fn kind(name: &str, section: &mut Section<'_>) -> Option<SourceKind> {
-    let own = SourceKind::ALL.into_iter().find(|kind| kind.as_str() == name);
+/// A path for the requests of all senders.
+fn auto(path: Option<String>, mut section: Section<'_>) -> Source {
+    dialect::foreign(&mut section, "an `auto` source takes the requests of all others");
+    for key in OF_A_SENDER {
+        if section.take(key).is_some() {
+            let what = "belongs to one sender, and an `auto` source takes the requests of all others";
+            section.problem(key, Problem::new(what, "set it at the source of that sender"));
+        }
+    }
+    section.finish();
+    Source {
+        kind: SourceKind::Auto,
+        secrets: Vec::new(),
+        insecure_accept_unsigned: false,
+        path,
+        body_limit: None,
+        tolerance: TOLERANCE.0,
+    }
+}
+
+/// The kind as written, or the source's own name where that is one. `Some(None)` is `auto`.
+fn kind(name: &str, section: &mut Section<'_>) -> Option<Option<Kind>> {
+    let own = if name == "auto" { Some(None) } else { name.parse().ok().map(Some) };
     match own {
-        Some(own) => section.or("kind", (own, own), values::source_kind),
-        None => section.wanted("kind", "kind = \"github\" or kind = \"standard_webhooks\"", values::source_kind),
+        Some(own) => section.or("kind", (own, name), values::source_kind),
+        None => section.wanted("kind", "kind = \"github\", or another of the kinds", values::source_kind),
     }
 }
 
 /// The secrets, none only where that is allowed in so many words.
-fn signing(kind: Option<SourceKind>, insecure: Option<bool>, section: &mut Section<'_>) -> Option<Vec<SecretString>> {
+fn signing(
+    kind: Option<Kind>,
+    dialect: Option<&Dialect>,
+    insecure: Option<bool>,
+    section: &mut Section<'_>,
+) -> Option<Vec<SecretString>> {
     let has_secret = section.has("secret") || section.has("secrets");
     if !has_secret && insecure == Some(false) {
         let what = "has no secret, so anyone could post to it";
@@ -87,9 +124,11 @@ fn signing(kind: Option<SourceKind>, insecure: Option<bool>, section: &mut Secti
         let what = "contradicts the secret that is set for this source";
         section.problem("insecure_accept_unsigned", Problem::new(what, "remove one of the two"));
     }
-    let parse = match kind {
-        Some(SourceKind::StandardWebhooks) => secrets::whsec,
-        Some(SourceKind::Github) | None => secrets::shared,
+    let parse = match (kind, dialect) {
+        (Some(Kind::StandardWebhooks), _) => secrets::whsec,
+        (Some(Kind::Gitlab), _) => secrets::gitlab,
+        (_, Some(Dialect::AzureDevops(AzureAuth::Basic))) => secrets::basic,
+        _ => secrets::shared,
     };
     drop_overridden(section);
     let one = section.has("secret").then(|| section.secret("secret", parse).map(|secret| vec![secret]));
@@ -115,13 +154,21 @@ fn drop_overridden(section: &mut Section<'_>) {
     }
 }
 
-/// Only Standard Webhooks sign a timestamp.
-fn tolerance(kind: Option<SourceKind>, section: &mut Section<'_>) -> Option<Duration> {
-    if kind != Some(SourceKind::Github) {
+/// Only for those that sign a timestamp.
+fn tolerance(kind: Option<Kind>, dialect: Option<&Dialect>, section: &mut Section<'_>) -> Option<Duration> {
+    let signs_time = match (kind, dialect) {
+        (_, Some(Dialect::Custom(custom))) => custom.signs_time(),
+        (kind, _) => kind.is_none_or(Kind::may_sign_time),
+    };
+    if signs_time {
         return section.or("tolerance", TOLERANCE, |v| values::duration(v, "1s", "1day"));
     }
     if section.take("tolerance").is_some() {
-        section.problem("tolerance", Problem::new("github signs no timestamp to compare", "remove this key"));
+        let what = match kind {
+            Some(Kind::Custom) => "this source names no `timestamp` to compare".to_owned(),
+            kind => format!("{} signs no timestamp to compare", kind.map_or("it", Kind::as_str)),
+        };
+        section.problem("tolerance", Problem::new(what, "remove this key"));
     }
     Some(TOLERANCE.0)
 }

@@ -1,5 +1,7 @@
 //! Sources: fail closed, rotate, and do not take each other's paths.
 
+use becket_webhooks::Custom;
+use becket_webhooks::signature::{Algorithm, Encoding};
 use secrecy::ExposeSecret;
 
 use super::super::test_layers::{Layers, file, file_errors};
@@ -14,14 +16,103 @@ fn exposed(source: &Source) -> Vec<&str> {
 #[test]
 fn a_source_takes_its_kind_from_its_name() {
     let config = file(&format!("[sources.github]\nsecret = 'x'\n[sources.standard_webhooks]\nsecret = '{WHSEC}'"));
-    assert_eq!(config.sources["github"].kind, SourceKind::Github);
-    assert_eq!(config.sources["standard_webhooks"].kind, SourceKind::StandardWebhooks);
-    assert_eq!(
-        file_errors("[sources.gitlab]\nkind = 'gitlab'\nsecret = 'x'"),
-        [
-            "becket.toml:2:1: sources.gitlab.kind: `gitlab` sources are not built yet; built are \"github\" and \"standard_webhooks\""
-        ]
+    assert_eq!(config.sources["github"].kind, SourceKind::Sender(Dialect::Github));
+    assert_eq!(config.sources["standard_webhooks"].kind, SourceKind::Sender(Dialect::StandardWebhooks));
+    for kind in Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::StandardWebhooks | Kind::Custom)) {
+        let config = file(&format!("[sources.{kind}]\nsecret = 'user:password'"));
+        assert_eq!(config.sources[kind.as_str()].kind.as_str(), kind.as_str());
+    }
+    let errors = file_errors("[sources.forge]\nkind = 'gitlap'\nsecret = 'x'");
+    assert!(errors.len() == 1 && errors[0].contains("did you mean \"gitlab\"?"), "{errors:?}");
+}
+
+#[test]
+fn gitlab_takes_either_of_its_secrets() {
+    let config = file(&format!("[sources.gitlab]\nsecrets = ['any text', '{WHSEC}']\ntolerance = '1m'"));
+    assert_eq!(exposed(&config.sources["gitlab"]), ["any text", WHSEC]);
+    let errors = file_errors("[sources.gitlab]\nsecret = 'whsec_x'");
+    assert!(errors.len() == 1 && errors[0].contains("what follows `whsec_` is not base64"), "{errors:?}");
+}
+
+#[test]
+fn azure_devops_takes_credentials_or_a_header() {
+    let auth = |text: &str| match file(text).sources["azure_devops"].kind.clone() {
+        SourceKind::Sender(Dialect::AzureDevops(auth)) => auth,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(auth("[sources.azure_devops]\nsecret = 'user:password'"), AzureAuth::Basic);
+    let header = auth("[sources.azure_devops]\nsecret = 'x'\nheader = 'X-Secret'");
+    assert_eq!(header, AzureAuth::Header(http::HeaderName::from_static("x-secret")));
+    for (text, what) in [
+        ("[sources.azure_devops]\nsecret = 'x'", "has no colon between a user name and a password"),
+        ("[sources.azure_devops]\nsecret = 'x'\nheader = 'a b'", "`a b` is not the name of a header"),
+        ("[sources.github]\nsecret = 'x'\nheader = 'X-Secret'", "is a key of `azure_devops` sources"),
+    ] {
+        let errors = file_errors(text);
+        assert!(errors.iter().any(|error| error.contains(what)), "{text}: {errors:?}");
+    }
+}
+
+#[test]
+fn custom_source_is_all_that_its_keys_say() {
+    let config = file(
+        "[sources.acme]\nkind = 'custom'\nsecret = 'x'\nsignature = 'X-Sig'\nalgorithm = 'sha512'\nencoding = 'base64'\n\
+         prefix = 'v1='\nsigned = '{id}.{timestamp}.{body}'\ntimestamp = 'X-Time'\ntolerance = '1m'\nid = 'X-Id'\n\
+         event = '/type'\nrepository = '/repo'",
     );
+    let expected = Custom::new("X-Sig", "X-Id", "/type")
+        .and_then(|custom| custom.signed("{id}.{timestamp}.{body}"))
+        .and_then(|custom| custom.timestamp("X-Time"))
+        .and_then(|custom| custom.repository("/repo"))
+        .unwrap()
+        .algorithm(Algorithm::Sha512)
+        .encoding(Encoding::Base64)
+        .prefix("v1=");
+    assert_eq!(config.sources["acme"].kind, SourceKind::Sender(Dialect::Custom(expected.into())));
+    assert_eq!(config.sources["acme"].tolerance, Duration::from_secs(60));
+}
+
+#[test]
+fn custom_source_that_cannot_be_meant_is_refused_with_the_key() {
+    const BASE: &str =
+        "[sources.acme]\nkind = 'custom'\nsecret = 'x'\nsignature = 'X-Sig'\nid = 'X-Id'\nevent = '/type'\n";
+    for (text, error) in [
+        ("signed = 'body'", "becket.toml:7:1: sources.acme.signed: does not contain `{body}`"),
+        ("signed = '{timestamp}{body}'", "becket.toml:2:1: sources.acme.timestamp: is not set, and `signed` has"),
+        ("timestamp = 'X-T'", "becket.toml:7:1: sources.acme.timestamp: is not part of the signed text"),
+        ("tolerance = '1m'", "becket.toml:7:1: sources.acme.tolerance: this source names no `timestamp` to compare"),
+        ("algorithm = 'sha1'", "becket.toml:7:1: sources.acme.algorithm: `sha1` is not known here"),
+        (
+            "encoding = 'hexx'",
+            "becket.toml:7:1: sources.acme.encoding: `hexx` is not known here; did you mean \"hex\"?",
+        ),
+    ] {
+        let errors = file_errors(&format!("{BASE}{text}"));
+        assert!(errors.len() == 1, "{text}: {errors:?}");
+        let (key, what) = error.split_once(": ").unwrap().1.split_once(": ").unwrap();
+        assert!(errors[0].contains(key) && errors[0].contains(what), "{text}: {errors:?}");
+    }
+    let bare = file_errors("[sources.acme]\nkind = 'custom'\nsecret = 'x'");
+    assert_eq!(bare.len(), 3, "signature, id and event: {bare:?}");
+    let errors = file_errors("[sources.gitlab]\nsecret = 'x'\nsignature = 'X-Sig'");
+    let expected = "becket.toml:3:1: sources.gitlab.signature: is a key of `custom` sources, and this one is of the kind \
+                    `gitlab`; remove it, or write kind = \"custom\"";
+    assert_eq!(errors, [expected]);
+}
+
+#[test]
+fn auto_source_has_a_path_and_nothing_of_a_sender() {
+    let config = file("[sources.github]\nsecret = 'x'\n[sources.any]\nkind = 'auto'\npath = '/hooks'");
+    let any = &config.sources["any"];
+    assert_eq!((&any.kind, any.path.as_deref(), any.secrets.len()), (&SourceKind::Auto, Some("/hooks"), 0));
+    for key in
+        ["secret = 'x'", "insecure_accept_unsigned = true", "tolerance = '1m'", "body_limit = '1MiB'", "id = 'x'"]
+    {
+        let errors = file_errors(&format!("[sources.any]\nkind = 'auto'\n{key}"));
+        assert!(errors.len() == 1 && errors[0].contains("`auto` source takes the requests"), "{key}: {errors:?}");
+    }
+    let errors = file_errors("[sources.any]\nkind = 'auto'\n[[routes]]\non = '*'\nsource = 'any'\nto = 'log'");
+    assert!(errors.len() == 1 && errors[0].contains("routes.0.source"), "{errors:?}");
 }
 
 #[test]

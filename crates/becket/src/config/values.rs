@@ -10,12 +10,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use becket_tasks::schedule::Missed;
+use becket_webhooks::Kind;
 
 use super::error::Problem;
 use super::layers::{Value, parse_untyped};
 use super::origin::Origin;
 use super::suggest::nearest;
-use super::{Durability, LogFormat, Mode, SourceKind, StoreUrl};
+use super::{Durability, LogFormat, Mode, StoreUrl};
 
 /// What a parser returns.
 pub(super) type Parsed<T> = Result<T, Problem>;
@@ -210,16 +211,11 @@ pub(super) fn log_format(value: &Value) -> Parsed<LogFormat> {
     word(value, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
 }
 
-pub(super) fn source_kind(value: &Value) -> Parsed<SourceKind> {
-    const PLANNED: [&str; 6] = ["gitlab", "bitbucket_server", "bitbucket_cloud", "azure_devops", "gitea", "custom"];
-    let words = SourceKind::ALL.map(|kind| (kind.as_str(), kind));
-    word(value, &words).map_err(|problem| match value {
-        Value::String(text) | Value::Untyped(text) if PLANNED.contains(&text.as_str()) => {
-            let built = words.map(|(word, _)| format!("\"{word}\"")).join(" and ");
-            Problem::new(format!("`{text}` sources are not built yet"), format!("built are {built}"))
-        }
-        _ => problem,
-    })
+/// A kind of sender; `None` for `auto`.
+pub(super) fn source_kind(value: &Value) -> Parsed<Option<Kind>> {
+    let mut words: Vec<_> = Kind::ALL.into_iter().map(|kind| (kind.as_str(), Some(kind))).collect();
+    words.push(("auto", None));
+    word(value, &words)
 }
 
 /// Directives of a [`tracing_subscriber::EnvFilter`].

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::{FromTask, TaskInput};
+use crate::http::kept;
 
 /// The delivery that a task came of.
 ///
@@ -18,6 +19,7 @@ use super::{FromTask, TaskInput};
 pub struct Delivery {
     task: Arc<Claimed>,
     headers: HeaderMap,
+    repository: Option<String>,
 }
 
 impl Delivery {
@@ -51,6 +53,13 @@ impl Delivery {
         self.task.action.as_deref()
     }
 
+    /// The repository that it is about, as its forge writes it, e.g. `octo/hello`; `None` where it is about none. See
+    /// [`becket_webhooks::Delivery::repository`].
+    #[must_use]
+    pub fn repository(&self) -> Option<&str> {
+        self.repository.as_deref()
+    }
+
     /// The headers that were kept: the source's own, `content-type` and `user-agent`.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
@@ -78,6 +87,7 @@ impl fmt::Debug for Delivery {
             .field("delivery_id", &self.delivery_id())
             .field("event", &self.event())
             .field("action", &self.action())
+            .field("repository", &self.repository())
             .field("body_bytes", &self.body().len())
             .finish_non_exhaustive()
     }
@@ -85,7 +95,9 @@ impl fmt::Debug for Delivery {
 
 impl FromTask for Delivery {
     async fn from_task(input: &TaskInput) -> Result<Self, TaskError> {
-        Ok(Self { task: input.shared_task(), headers: input.headers() })
+        let task = input.shared_task();
+        let repository = kept::repository(&task.meta);
+        Ok(Self { task, headers: input.headers(), repository })
     }
 }
 

@@ -82,6 +82,13 @@ pub(crate) fn miss(duplicate: bool) -> Response {
     said(StatusCode::OK, &Said { status: "MISS", delivery_id: None, task_ids: None, calls, duplicate })
 }
 
+/// 200: what the sender asked for; nothing was accepted.
+pub(crate) fn asked(answer: &becket_webhooks::Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body().clone()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type()));
+    response
+}
+
 /// 500: inline handlers failed and will not run again by themselves. Names their tasks and nothing else.
 pub(crate) fn failed(delivery_id: &str, tasks: &[TaskId]) -> Response {
     #[derive(Serialize)]

@@ -1,7 +1,11 @@
 //! Ingest: `POST /webhooks/{source}`, from the first header to the answer.
 //!
 //! The order is the guarantee: read up to the limit, verify, route, commit, and only then answer 2xx. A request that is
-//! refused says little to its sender and all to the log, the metrics and the ring of rejections.
+//! refused says little to its sender and all to the log, the metrics and the ring of rejections. A request that only asks
+//! (Slack's challenge, Bitbucket's test of a connection) is answered before all that, and becomes nothing.
+//!
+//! Where one path takes the requests of all sources, the headers choose those that a request could be for, and the first
+//! of them that verifies it has it.
 //!
 //! This path is the one that is measured: no middleware, no span and no copy of the body per request.
 
@@ -18,9 +22,9 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
-use axum::routing::{any, post};
+use axum::routing::{MethodRouter, any, post};
 use becket_tasks::{Engine, Timestamp};
-use becket_webhooks::{Delivery, Source};
+use becket_webhooks::{Delivery, Kind, Rejection, Source};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
@@ -30,7 +34,8 @@ pub(crate) use self::pace::Outage;
 
 use self::pace::Refusals;
 use self::refuse::Refusal;
-use super::metrics::{Metrics, SourceMetrics};
+use super::answer;
+use super::metrics::{self, Metrics, SourceMetrics};
 use super::problem::Problem;
 use super::rejections::RejectionLog;
 use crate::route::routes::Routes;
@@ -68,18 +73,56 @@ pub(crate) struct Received {
 impl Received {
     /// The paths, without a trailing slash; no two sources may share one.
     pub(crate) fn paths(&self) -> impl Iterator<Item = String> + '_ {
-        let alias = self.alias.iter().map(|path| path.trim_end_matches('/').to_owned());
-        std::iter::once(format!("/webhooks/{}", self.source.name())).chain(alias)
+        paths(self.source.name(), self.alias.as_deref())
     }
+}
+
+/// A path that takes what is for any source, told by its headers.
+#[derive(Debug)]
+pub(crate) struct Auto {
+    pub(crate) name: Arc<str>,
+    /// One more path, beside `/webhooks/{name}`.
+    pub(crate) alias: Option<String>,
+}
+
+impl Auto {
+    /// The paths, without a trailing slash.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = String> + '_ {
+        paths(&self.name, self.alias.as_deref())
+    }
+}
+
+fn paths<'n>(name: &'n str, alias: Option<&'n str>) -> impl Iterator<Item = String> + 'n {
+    let alias = alias.map(|path| path.trim_end_matches('/').to_owned());
+    std::iter::once(format!("/webhooks/{name}")).chain(alias)
+}
+
+/// Where requests are counted, refused and committed under a name.
+struct Place {
+    ingest: Arc<Ingest>,
+    name: Arc<str>,
+    metrics: SourceMetrics,
+    refusals: Refusals,
 }
 
 /// A source as requests meet it.
 struct Entry {
-    ingest: Arc<Ingest>,
+    place: Place,
     source: Source,
-    name: Arc<str>,
-    metrics: SourceMetrics,
-    refusals: Refusals,
+}
+
+/// All sources, as requests meet them that could be for any.
+struct Any {
+    /// For what is for none of them.
+    place: Place,
+    /// Forges and the like first: other sources know less about what they take.
+    entries: Vec<Arc<Entry>>,
+}
+
+/// What a verified request is.
+enum Verified {
+    Delivery(Delivery),
+    Question(becket_webhooks::Answer),
 }
 
 /// What is known of who sent a request, verified or not.
@@ -91,24 +134,45 @@ struct Arrival<'a> {
 /// The routes of all sources; a trailing slash is fine.
 ///
 /// Each path is a route of its own: to find its source costs nothing, and the name need not be cut out of the path.
-pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, metrics: &Metrics) -> Router {
+pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, autos: Vec<Auto>, metrics: &Metrics) -> Router {
     let ingest = Arc::new(ingest);
+    let place = |name: Arc<str>, secrets: usize| Place {
+        ingest: Arc::clone(&ingest),
+        metrics: metrics.source(&name, secrets),
+        name,
+        refusals: Refusals::default(),
+    };
     let mut router = Router::new().route("/webhooks/{*path}", any(unknown));
+    let mut entries = Vec::with_capacity(sources.len());
     for received in sources {
         let paths: Vec<String> = received.paths().collect();
-        let name: Arc<str> = received.source.name().into();
-        let metrics = metrics.source(&name, received.source.secret_count());
-        let (ingest, refusals) = (Arc::clone(&ingest), Refusals::default());
-        let entry = Arc::new(Entry { ingest, source: received.source, name, metrics, refusals });
-        let method = post(receive).with_state(entry);
-        for path in paths {
-            if !path.is_empty() {
-                router = router.route(&path, method.clone());
-            }
-            router = router.route(&format!("{path}/"), method.clone());
-        }
+        let place = place(received.source.name().into(), received.source.secret_count());
+        let entry = Arc::new(Entry { place, source: received.source });
+        router = at(router, paths, &post(receive).with_state(Arc::clone(&entry)));
+        entries.push(entry);
+    }
+    // A header that any sender may use says less than one that only one uses.
+    entries.sort_by_key(|entry| match entry.source.kind() {
+        Kind::AzureDevops => 2,
+        Kind::Custom => 1,
+        _ => 0,
+    });
+    for auto in autos {
+        let paths: Vec<String> = auto.paths().collect();
+        let any = Any { place: place(auto.name, 0), entries: entries.clone() };
+        router = at(router, paths, &post(receive_any).with_state(Arc::new(any)));
     }
     router.method_not_allowed_fallback(method_not_allowed)
+}
+
+fn at(mut router: Router, paths: Vec<String>, method: &MethodRouter) -> Router {
+    for path in paths {
+        if !path.is_empty() {
+            router = router.route(&path, method.clone());
+        }
+        router = router.route(&format!("{path}/"), method.clone());
+    }
+    router
 }
 
 async fn unknown() -> Problem {
@@ -120,38 +184,78 @@ async fn method_not_allowed() -> Problem {
 }
 
 async fn receive(State(entry): State<Arc<Entry>>, request: Request) -> Response {
+    received(&[&*entry], &entry.place, request).await
+}
+
+async fn receive_any(State(any): State<Arc<Any>>, request: Request) -> Response {
+    let could_be = any.entries.iter().filter(|entry| entry.source.recognises(request.headers()));
+    let entries: Vec<&Entry> = could_be.map(|entry| &**entry).collect();
+    let place = entries.first().map_or(&any.place, |entry| &entry.place);
+    received(&entries, place, request).await
+}
+
+/// Receives a request that is for one of these; one that is for none is refused at `place`.
+async fn received(entries: &[&Entry], place: &Place, request: Request) -> Response {
     let started = Instant::now();
     let (Parts { headers, extensions, version, .. }, body) = request.into_parts();
     let remote = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let arrival = Arrival { remote, headers: &headers };
 
-    let (limit, timeout) = (entry.source.body_limit(), entry.ingest.limits.body_timeout);
-    let verified = match body::read(body, limit, timeout, entry.ingest.memory.room(version)).await {
-        Ok((body, room)) => entry.verify(&headers, body).await.map(|delivery| (delivery, room)),
-        Err(refusal) => Err(refusal),
+    let Some(limit) = entries.iter().map(|entry| entry.source.body_limit()).max() else {
+        let rejection = Rejection::unknown_sender();
+        return refuse::refuse(place, &arrival, &Refusal::Rejected { rejection, size: 0 });
     };
-    match verified {
+    let (timeout, memory) = (place.ingest.limits.body_timeout, &place.ingest.memory);
+    let (body, _room) = match body::read(body, limit, timeout, memory.room(version)).await {
         // The body's room is its own until the answer.
-        Ok((delivery, _room)) => commit::commit(&entry, started, &delivery).await,
-        Err(refusal) => refuse::refuse(&entry, &arrival, &refusal),
+        Ok(read) => read,
+        Err(refusal) => return refuse::refuse(place, &arrival, &refusal),
+    };
+    let mut first = None;
+    for entry in entries {
+        match entry.verify(&headers, &body).await {
+            Ok(Verified::Delivery(delivery)) => return commit::commit(&entry.place, started, &delivery).await,
+            Ok(Verified::Question(question)) => {
+                entry.place.metrics.answered(metrics::Answer::Asked, started.elapsed());
+                return answer::asked(&question);
+            }
+            // One that knew the secret and could not read the body says more than one that did not.
+            Err(refusal) if first.is_none() || !refusal.is_unauthorized() => first = Some((&entry.place, refusal)),
+            Err(_) => {}
+        }
+    }
+    let (place, refusal) = first.unwrap_or((place, Refusal::Broken));
+    refuse::refuse(place, &arrival, &refusal)
+}
+
+impl Place {
+    fn now(&self) -> Timestamp {
+        self.ingest.engine.client().store().clock().now()
     }
 }
 
 impl Entry {
-    fn now(&self) -> Timestamp {
-        self.ingest.engine.client().store().clock().now()
-    }
-
-    async fn verify(&self, headers: &HeaderMap, body: Bytes) -> Result<Delivery, Refusal> {
-        let (now_ms, size) = (self.now().as_millis(), body.len());
-        let received = if size <= VERIFIED_IN_PLACE_BYTES_MAX {
-            self.source.receive(headers, body, now_ms)
+    async fn verify(&self, headers: &HeaderMap, body: &Bytes) -> Result<Verified, Refusal> {
+        let (now_ms, size, limit) = (self.place.now().as_millis(), body.len(), self.source.body_limit());
+        if size > limit {
+            // Another source of the same path takes more.
+            return Err(Refusal::TooLarge { limit, size: size.try_into().unwrap_or(u64::MAX) });
+        }
+        let verified = if size <= VERIFIED_IN_PLACE_BYTES_MAX {
+            verify(&self.source, headers, body, now_ms)
         } else {
-            let (source, headers) = (self.source.clone(), headers.clone());
-            let joined = tokio::task::spawn_blocking(move || source.receive(&headers, body, now_ms)).await;
+            let (source, headers, body) = (self.source.clone(), headers.clone(), body.clone());
+            let joined = tokio::task::spawn_blocking(move || verify(&source, &headers, &body, now_ms)).await;
             // The thread's work ends badly only when the runtime is being torn down.
             joined.map_err(|_| Refusal::Broken)?
         };
-        received.map_err(|rejection| Refusal::Rejected { rejection, size })
+        verified.map_err(|rejection| Refusal::Rejected { rejection, size })
+    }
+}
+
+fn verify(source: &Source, headers: &HeaderMap, body: &Bytes, now_ms: i64) -> Result<Verified, Rejection> {
+    match source.answer(headers, body, now_ms) {
+        Some(answer) => Ok(Verified::Question(answer)),
+        None => source.receive(headers, body.clone(), now_ms).map(Verified::Delivery),
     }
 }

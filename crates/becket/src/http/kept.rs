@@ -3,10 +3,31 @@
 //! Ingest writes them into [`Submission::meta`](becket_tasks::Submission::meta), and handlers, targets and the API read
 //! them from there: a JSON list of `[name, value]`, names in lower case, in the order of arrival. Which headers are kept
 //! is decided by the source ([`Delivery::headers`](becket_webhooks::Delivery::headers)), not here.
+//!
+//! Beside them stands the repository that a delivery is about, under a name that no header has which is kept.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Where the repository stands among the headers. Nothing that a sender writes is kept under a name of ours.
+const REPOSITORY: &str = "becket-repository";
+
+/// Writes the headers of a delivery, and the repository that it is about, as a submission's `meta`.
+pub fn encode_delivery(delivery: &becket_webhooks::Delivery) -> Bytes {
+    let repository = delivery.repository().map(|repository| (REPOSITORY, repository));
+    let headers = delivery.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let pairs: Vec<(&str, &str)> =
+        repository.into_iter().chain(headers.filter(|(name, _)| *name != REPOSITORY)).collect();
+    encode(&pairs)
+}
+
+/// Reads back the repository that a delivery is about, as its forge writes it: `octo/hello`.
+#[must_use]
+pub fn repository(meta: &[u8]) -> Option<String> {
+    let pairs: Vec<(String, String)> = serde_json::from_slice(meta).unwrap_or_default();
+    pairs.into_iter().find(|(name, _)| name == REPOSITORY).map(|(_, value)| value)
+}
 
 /// Writes headers as a submission's `meta`.
 pub fn encode<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> Bytes {
@@ -19,7 +40,7 @@ pub fn encode<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> Bytes {
 #[must_use]
 pub fn decode(meta: &[u8]) -> HeaderMap {
     let pairs: Vec<(String, String)> = serde_json::from_slice(meta).unwrap_or_default();
-    let parsed = pairs.iter().filter_map(|(name, value)| {
+    let parsed = pairs.iter().filter(|(name, _)| name != REPOSITORY).filter_map(|(name, value)| {
         Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))
     });
     let mut headers = HeaderMap::with_capacity(pairs.len());
@@ -80,6 +101,21 @@ mod tests {
         assert_eq!(headers.len(), 2);
         assert_eq!(headers["x-github-event"], "issues");
         assert_eq!(headers["content-type"], "application/json; charset=\"utf-8\"");
+    }
+
+    #[test]
+    fn repository_stands_beside_the_headers_and_is_none() {
+        let source = becket_webhooks::Source::github("github", becket_webhooks::Secrets::insecure_accept_unsigned());
+        let mut headers = HeaderMap::new();
+        headers.insert("x-github-event", HeaderValue::from_static("push"));
+        headers.insert("x-github-delivery", HeaderValue::from_static("1"));
+        let receive = |body: &'static str| source.receive(&headers, body.into(), 0).unwrap();
+
+        let meta = encode_delivery(&receive(r#"{"repository":{"full_name":"octo/h\u00e9llo"}}"#));
+        assert_eq!(repository(&meta).as_deref(), Some("octo/héllo"));
+        assert_eq!(decode(&meta).len(), 2);
+        assert_eq!(repository(&encode_delivery(&receive("{}"))), None);
+        assert_eq!(repository(b"null"), None);
     }
 
     #[test]

@@ -51,11 +51,21 @@ pub enum Answer {
     Failed,
     /// The store could not commit: 503.
     Unavailable,
+    /// It only asked, and became no delivery: 200.
+    Asked,
 }
 
 impl Answer {
-    const ALL: [Self; 7] =
-        [Self::Accepted, Self::Reused, Self::Hit, Self::Miss, Self::Duplicate, Self::Failed, Self::Unavailable];
+    const ALL: [Self; 8] = [
+        Self::Accepted,
+        Self::Reused,
+        Self::Hit,
+        Self::Miss,
+        Self::Duplicate,
+        Self::Failed,
+        Self::Unavailable,
+        Self::Asked,
+    ];
 
     /// The word used in metrics.
     #[must_use]
@@ -68,6 +78,7 @@ impl Answer {
             Self::Duplicate => "duplicate",
             Self::Failed => "failed",
             Self::Unavailable => "unavailable",
+            Self::Asked => "asked",
         }
     }
 }

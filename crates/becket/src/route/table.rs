@@ -35,7 +35,7 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn new(handlers: Vec<Wanted>) -> Self {
         let events: BTreeSet<&str> =
-            handlers.iter().flat_map(|wanted| &wanted.patterns).filter_map(Pattern::event).collect();
+            handlers.iter().flat_map(|wanted| &wanted.patterns).flat_map(Pattern::events).collect();
         let by_event = events.into_iter().map(|event| (event.into(), candidates(&handlers, Some(event)))).collect();
         let by_any_other = candidates(&handlers, None);
         Self { handlers, by_event, by_any_other }
@@ -55,7 +55,10 @@ impl Table {
 
 /// The handlers with a pattern for `event` or for all.
 fn candidates(handlers: &[Wanted], event: Option<&str>) -> Box<[usize]> {
-    let concerns = |pattern: &Pattern| pattern.event().is_none() || pattern.event() == event;
+    let concerns = |pattern: &Pattern| match event {
+        Some(event) => *pattern == Pattern::All || pattern.events().any(|one| one == event),
+        None => *pattern == Pattern::All,
+    };
     let places = handlers.iter().enumerate().filter(|(_, wanted)| wanted.patterns.iter().any(concerns));
     places.map(|(place, _)| place).collect()
 }
@@ -104,8 +107,8 @@ mod tests {
     proptest! {
         #[test]
         fn table_finds_exactly_the_handlers_whose_patterns_match(
-            handlers in prop::collection::vec(prop::collection::vec("(\\*|[ab](\\.[xy])?)", 1..4), 0..6),
-            event in "[abc]",
+            handlers in prop::collection::vec(prop::collection::vec("(\\*|[ab]([.:][xy])?)", 1..4), 0..6),
+            event in "[abc](:x)?",
             action in prop::option::of("[xyz]"),
         ) {
             let handlers: Vec<Wanted> = handlers

@@ -136,6 +136,9 @@ impl HttpTarget {
             }
         };
         set("becket-task-id", &id);
+        if let Some(repository) = kept::repository(&task.meta) {
+            set("becket-repository", &repository);
+        }
         set("becket-attempt", &task.attempts_counted.to_string());
         if let Some(signer) = &self.signer {
             let seconds = now.as_millis() / 1_000;

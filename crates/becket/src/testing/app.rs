@@ -9,7 +9,7 @@ use axum::Router;
 use becket_tasks::store::Claim;
 use becket_tasks::store::memory::{Limits, MemoryStore};
 use becket_tasks::{Client, Clock, Engine, Store as _, Timestamp};
-use becket_webhooks::{Kind, Source};
+use becket_webhooks::{AzureAuth, Dialect, Source};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,7 @@ use crate::app::{App, Mounted, StartError, in_process};
 /// When a test begins: 2026-01-01T00:00:00Z, on every machine.
 const BEGINNING: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
+const BASIC_SECRET: &str = "becket:a password for tests";
 const GITHUB_SECRET: &str = "a secret for tests";
 /// The base64 of `a secret for tests of 32 bytes..`.
 const STANDARD_SECRET: &str = "whsec_YSBzZWNyZXQgZm9yIHRlc3RzIG9mIDMyIGJ5dGVzLi4=";
@@ -160,9 +161,10 @@ async fn launch(app: &App, store: &Arc<MemoryStore>, flights: &Arc<Flights>) -> 
 }
 
 /// What a source of this kind is signed with.
-pub(super) fn secret(kind: Kind) -> SecretString {
-    match kind {
-        Kind::StandardWebhooks => STANDARD_SECRET.into(),
+pub(super) fn secret(dialect: &Dialect) -> SecretString {
+    match dialect {
+        Dialect::StandardWebhooks => STANDARD_SECRET.into(),
+        Dialect::AzureDevops(AzureAuth::Basic) => BASIC_SECRET.into(),
         _ => GITHUB_SECRET.into(),
     }
 }

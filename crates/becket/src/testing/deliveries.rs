@@ -10,8 +10,9 @@ use becket_webhooks::{Kind, Sender, Source};
 use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use secrecy::SecretString;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::TestApp;
@@ -185,7 +186,7 @@ impl NewDelivery<'_> {
         let source = self.chosen();
         let app = self.app;
         let id = self.id.clone().unwrap_or_else(|| new_id(source.kind(), app.next_delivery()));
-        let body = if self.is_raw { self.body.clone() } else { self.filled_in(source.kind()) };
+        let body = if self.is_raw { self.body.clone() } else { self.filled_in(&source, &id) };
         let mut headers = self.signed(&source, &id, &body);
         for (name, value) in &self.headers {
             let name = HeaderName::try_from(name).unwrap_or_else(|error| panic!("`{name}` is not a header: {error}"));
@@ -221,40 +222,33 @@ impl NewDelivery<'_> {
     fn signed(&self, source: &Source, id: &str, body: &[u8]) -> HeaderMap {
         let secret = match self.signature {
             Signature::Right if source.accepts_unsigned() => None,
-            Signature::Right => Some(secret(source.kind())),
+            Signature::Right => Some(secret(source.dialect())),
+            Signature::Wrong if source.kind() == Kind::AzureDevops => Some("somebody:else".into()),
             Signature::Wrong => Some(WRONG_SECRET.into()),
             Signature::Missing => None,
         };
-        let sender = Sender::new(source.kind(), secret).unwrap_or_else(|error| panic!("the test's secret: {error}"));
+        let sender = sender(source, secret);
         let now_secs = self.app.store.clock().now().as_millis() / 1_000;
         sender.headers(&self.event, id, now_secs, body).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The payload with what the event's name says.
-    fn filled_in(&self, kind: Kind) -> Vec<u8> {
-        let Ok(mut payload) = serde_json::from_slice::<Map<String, Value>>(&self.body) else {
+    fn filled_in(&self, source: &Source, id: &str) -> Vec<u8> {
+        let Ok(mut payload @ Value::Object(_)) = serde_json::from_slice(&self.body) else {
             // What is not an object is sent as it is, and refused.
             return self.body.clone();
         };
-        match kind {
-            Kind::StandardWebhooks => {
-                self.fill_in(&mut payload, "type", &self.event);
-                let now = || Value::String(self.app.now().to_string());
-                payload.entry("timestamp").or_insert_with(now);
-            }
-            _ => {
-                if let Some((_, action)) = self.event.split_once('.') {
-                    self.fill_in(&mut payload, "action", action);
-                }
-            }
+        let completed = sender(source, None).complete(&mut payload, &self.event, id);
+        completed.unwrap_or_else(|contradiction| panic!("{contradiction}"));
+        if let (Kind::StandardWebhooks, Value::Object(fields)) = (source.kind(), &mut payload) {
+            fields.entry("timestamp").or_insert_with(|| self.app.now().to_string().into());
         }
-        Value::Object(payload).to_string().into_bytes()
+        payload.to_string().into_bytes()
     }
+}
 
-    fn fill_in(&self, payload: &mut Map<String, Value>, field: &str, value: &str) {
-        let given = payload.entry(field).or_insert_with(|| value.into());
-        assert!(given == value, "the payload's `{field}` is {given}, and the event is `{}`", self.event);
-    }
+fn sender(source: &Source, secret: Option<SecretString>) -> Sender {
+    Sender::new(source.dialect().clone(), secret).unwrap_or_else(|error| panic!("the test's secret: {error}"))
 }
 
 impl Delivered {
@@ -333,6 +327,9 @@ fn read(body: &Bytes) -> Value {
 fn new_id(kind: Kind, number: u64) -> String {
     match kind {
         Kind::StandardWebhooks => format!("msg_{number:027}"),
+        Kind::Slack => format!("Ev{number:08}"),
+        Kind::Stripe => format!("evt_{number:024}"),
+        Kind::AzureDevops => format!("00000000-0000-4000-8000-000000000000:{number}"),
         _ => format!("00000000-0000-4000-8000-{number:012}"),
     }
 }

@@ -15,6 +15,7 @@ mod order;
 mod refusals;
 mod routes;
 mod schedules;
+mod senders;
 mod shutdown;
 #[path = "../socket/mod.rs"]
 mod socket;

@@ -28,7 +28,7 @@ use crate::time::{Elapsed, Timestamp};
 /// How many tasks a window holds at the most; some 150 bytes each.
 pub(super) const WINDOW_MAX: usize = 4_096;
 /// How many tasks all windows hold at the most, but for [`WINDOW_MIN`] in each.
-const WINDOWS_MAX: usize = 65_536;
+const WINDOWS_MAX: usize = 131_072;
 /// So many tasks each window may hold, however many windows there are.
 const WINDOW_MIN: usize = 8;
 

@@ -95,7 +95,8 @@ pub(super) async fn show(
     let (delivery, payload) = with_payload(&api, &id).await.map_err(|problem| problem.at(uri.path()))?;
     let (body_encoding, body) = views::body(&payload.payload);
     let headers = shown(&kept::decode(&payload.meta));
-    Ok(Json(DeliveryDetailView { delivery: delivery.into(), headers, body_encoding, body }))
+    let repository = kept::repository(&payload.meta);
+    Ok(Json(DeliveryDetailView { delivery: delivery.into(), repository, headers, body_encoding, body }))
 }
 
 fn shown(headers: &HeaderMap) -> BTreeMap<String, String> {

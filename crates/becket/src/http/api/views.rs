@@ -213,6 +213,9 @@ impl From<SubmissionInfo> for DeliveryView {
 pub(super) struct DeliveryDetailView {
     #[serde(flatten)]
     pub(super) delivery: DeliveryView,
+    /// The repository that it is about, as its forge writes it.
+    #[schema(example = "octo/hello")]
+    pub(super) repository: Option<String>,
     /// The headers that were kept, names in lower case.
     pub(super) headers: BTreeMap<String, String>,
     /// How `body` is written.

@@ -13,35 +13,35 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::timeout_at;
 
-use super::{Entry, Ingest};
+use super::{Ingest, Place};
 use crate::http::answer::{self, Call};
 use crate::http::kept;
 use crate::http::metrics::Answer;
 use crate::route::routes::Routed;
 
 /// Commits a delivery with the tasks that it becomes, and answers its sender.
-pub(super) async fn commit(entry: &Entry, started: Instant, delivery: &Delivery) -> Response {
-    let metrics = &entry.metrics;
+pub(super) async fn commit(place: &Place, started: Instant, delivery: &Delivery) -> Response {
+    let metrics = &place.metrics;
     if let Some(place) = delivery.secret_index() {
         metrics.secret_matched(place);
     }
-    let (response, answer) = committed(entry, started, delivery).await;
+    let (response, answer) = committed(place, started, delivery).await;
     metrics.answered(answer, started.elapsed());
     response
 }
 
-async fn committed(entry: &Entry, started: Instant, delivery: &Delivery) -> (Response, Answer) {
-    let ingest = &*entry.ingest;
+async fn committed(place: &Place, started: Instant, delivery: &Delivery) -> (Response, Answer) {
+    let ingest = &*place.ingest;
     let deadline = tokio::time::Instant::from_std(started) + ingest.limits.inline_deadline;
     let routed = ingest.routes.route(delivery.source(), delivery.event(), delivery.action());
     let Routed { tasks, handlers, inline } = routed;
-    let submission = submission(entry, delivery, tasks);
+    let submission = submission(place, delivery, tasks);
 
     let inserting = insert(ingest, submission, &inline);
     let (inserted, running) = match timeout_at(deadline, inserting).await {
         Ok(Ok(inserted)) => inserted,
-        Ok(Err(error)) => return unavailable(entry, &error),
-        Err(_) => return unavailable(entry, &"the store did not answer in time"),
+        Ok(Err(error)) => return unavailable(place, &error),
+        Err(_) => return unavailable(place, &"the store did not answer in time"),
     };
 
     if let Some(refused) = ingest.outage.kept() {
@@ -138,13 +138,13 @@ impl Awaited {
     }
 }
 
-fn submission(entry: &Entry, delivery: &Delivery, tasks: Vec<NewTask>) -> Submission {
+fn submission(place: &Place, delivery: &Delivery, tasks: Vec<NewTask>) -> Submission {
     Submission {
-        source: Arc::clone(&entry.name),
+        source: Arc::clone(&place.name),
         event: delivery.event().into(),
         action: delivery.action().map(Into::into),
         key: Some(delivery.delivery_id().into()),
-        meta: kept::encode(delivery.headers()),
+        meta: kept::encode_delivery(delivery),
         payload: delivery.body().clone(),
         tasks,
     }
@@ -161,9 +161,9 @@ async fn insert(
     ingest.engine.run_some_here(submission, |task| inline.iter().any(|kind| Arc::ptr_eq(kind, &task.kind))).await
 }
 
-fn unavailable(entry: &Entry, error: &dyn std::fmt::Display) -> (Response, Answer) {
-    if entry.ingest.outage.refused(Instant::now()) {
-        tracing::error!(source = &*entry.name, "deliveries cannot be kept, and are refused: {error}");
+fn unavailable(place: &Place, error: &dyn std::fmt::Display) -> (Response, Answer) {
+    if place.ingest.outage.refused(Instant::now()) {
+        tracing::error!(source = &*place.name, "deliveries cannot be kept, and are refused: {error}");
     }
     (answer::unavailable(), Answer::Unavailable)
 }

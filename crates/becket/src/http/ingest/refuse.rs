@@ -7,10 +7,26 @@ use becket_webhooks::Rejection;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 
-use super::{Arrival, Entry};
+use super::{Arrival, Place};
 use crate::http::answer;
 use crate::http::problem::Problem;
 use crate::http::rejections;
+
+/// Where senders write their ids, those before GitHub's that send GitHub's along.
+const IDS: [&str; 9] = [
+    "x-forgejo-delivery",
+    "x-gitea-delivery",
+    "x-gogs-delivery",
+    "x-github-delivery",
+    "idempotency-key",
+    "x-request-uuid",
+    "x-request-id",
+    "webhook-id",
+    "svix-id",
+];
+/// Where they write the event.
+const EVENTS: [&str; 6] =
+    ["x-forgejo-event", "x-gitea-event", "x-gogs-event", "x-github-event", "x-gitlab-event", "x-event-key"];
 
 /// Why a request did not become a delivery.
 #[derive(Debug)]
@@ -33,6 +49,11 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the sender is not who it should be.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        self.status() == StatusCode::UNAUTHORIZED
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -88,11 +109,11 @@ impl Refusal {
 }
 
 /// Counts, logs (not more often than is useful) and keeps a refusal, and answers its sender.
-pub(super) fn refuse(entry: &Entry, arrival: &Arrival<'_>, refusal: &Refusal) -> Response {
+pub(super) fn refuse(place: &Place, arrival: &Arrival<'_>, refusal: &Refusal) -> Response {
     let (status, reason, explanation) = (refusal.status(), refusal.reason(), refusal.explanation());
-    let source = &*entry.name;
-    entry.metrics.rejected(status, reason);
-    if let Some(untold) = entry.refusals.note(reason, Instant::now()) {
+    let source = &*place.name;
+    place.metrics.rejected(status, reason);
+    if let Some(untold) = place.refusals.note(reason, Instant::now()) {
         let remote = arrival.remote.map(tracing::field::display);
         let not_logged = (untold > 0).then_some(untold);
         tracing::warn!(
@@ -105,14 +126,14 @@ pub(super) fn refuse(entry: &Entry, arrival: &Arrival<'_>, refusal: &Refusal) ->
         );
     }
 
-    let at = entry.now();
+    let at = place.now();
     let mut rejection =
         rejections::Rejection::new(at, source, status, reason, explanation).with_header_names(arrival.headers);
     rejection.remote = arrival.remote;
     rejection.size = refusal.size();
-    rejection.delivery_id = unverified(arrival, &["x-github-delivery", "webhook-id", "svix-id"]);
-    rejection.event = unverified(arrival, &["x-github-event"]);
-    entry.ingest.rejections.add(rejection);
+    rejection.delivery_id = unverified(arrival, &IDS);
+    rejection.event = unverified(arrival, &EVENTS);
+    place.ingest.rejections.add(rejection);
 
     let problem = Problem::new(status, refusal.public());
     match refusal {

@@ -20,5 +20,6 @@ mod shutdown;
 mod socket;
 mod start;
 mod steps;
+mod targets;
 mod views;
 mod world;

@@ -13,5 +13,6 @@ mod samples;
 mod schedules;
 mod serve;
 mod steps;
+mod targets;
 mod tasks;
 mod world;

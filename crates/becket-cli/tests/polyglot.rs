@@ -49,11 +49,11 @@ impl Polyglot {
         command.args(["--listen", "127.0.0.1:0", "--store", &store]).env("BECKET", BECKET).env("VENV", venv);
         command.env("TRIAGE_PORT", &port).env("PYTHONDONTWRITEBYTECODE", "1");
         command.env("BECKET_TARGETS__TRIAGE__HTTP", format!("http://127.0.0.1:{port}/triage"));
-        let mut child = command.process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+        let child = command.process_group(0).stdout(Stdio::piped()).spawn().unwrap();
         let mut polyglot = Self { url: String::new(), _dir: dir, child };
         let mut lines = BufReader::new(polyglot.child.stdout.take().unwrap()).lines();
         let url = lines.find_map(|line| Some(line.unwrap().strip_prefix("becket listens on ")?.to_owned()));
-        polyglot.url = url.expect("`run` ended before the server listened; its output says why");
+        polyglot.url = url.unwrap_or_else(|| panic!("`run` ended before the server listened; its output says why"));
         polyglot
     }
 

@@ -125,11 +125,11 @@ impl<L: Copy> Template<L> {
 }
 
 /// The text of the first choice that is there.
-pub(super) fn first<'a, L: Copy>(
-    choices: &'a [Choice<L>],
-    found: &'a Found<'_, '_>,
-    label: impl Fn(L) -> Option<&'a str>,
-) -> Option<&'a str> {
+pub(super) fn first<'f, 'l: 'f, L: Copy>(
+    choices: &'f [Choice<L>],
+    found: &'f Found<'_, '_>,
+    label: impl Fn(L) -> Option<&'l str>,
+) -> Option<&'f str> {
     choices.iter().find_map(|choice| match choice {
         Choice::Label(word) => label(*word),
         Choice::Path(path) => found.get(path),

@@ -69,9 +69,7 @@ impl<L: Copy> TextTemplate<L> {
         for part in self.0.parts() {
             each(match part {
                 Part::Text(text) => Piece::Text(text),
-                Part::Placeholder(choices) => {
-                    first(choices, &found, |word| label(word)).map_or(Piece::Missing, Piece::Value)
-                }
+                Part::Placeholder(choices) => first(choices, &found, &label).map_or(Piece::Missing, Piece::Value),
             });
         }
     }

@@ -81,12 +81,12 @@ pub(super) async fn run(
         tokio::join!(
             async {
                 if let Some(from) = stdout {
-                    one.read(Which::Stdout, from, bytes_max, context.clone()).await
+                    one.read(Which::Stdout, from, bytes_max, context.clone()).await;
                 }
             },
             async {
                 if let Some(from) = stderr {
-                    other.read(Which::Stderr, from, bytes_max, context.clone()).await
+                    other.read(Which::Stderr, from, bytes_max, context.clone()).await;
                 }
             },
         );

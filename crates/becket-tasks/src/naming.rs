@@ -90,7 +90,7 @@ impl Naming {
         Self(Rule::Function(Arc::new(function)))
     }
 
-    /// The name, cut to [`NAME_BYTES_MAX`](crate::order::NAME_BYTES_MAX) bytes; `None` where there is none, or an empty
+    /// The name, cut to [`NAME_BYTES_MAX`] bytes; `None` where there is none, or an empty
     /// one.
     #[must_use]
     pub fn name(&self, subject: &Subject) -> Option<Arc<str>> {

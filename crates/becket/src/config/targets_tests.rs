@@ -156,7 +156,7 @@ fn log_names_a_file() {
 
 #[test]
 fn values_of_headers_and_variables_are_never_shown() {
-    let text = "[targets.a]\nhttp = 'https://x/s3cret'\nheaders = { authorization = 's3cret' }\n\
+    let text = "[targets.a]\nhttp = 'https://x/s3cret'\nheaders = { authorization = 's3cret' }\njson = { a = 's3cret' }\n\
                 [targets.b]\ncommand = ['x']\nenv = { TOKEN = 's3cret' }";
     let loaded = Layers { file: text, ..Layers::default() }.loaded();
     assert_eq!(loaded.origins.get("targets.a.headers").unwrap().value, "authorization = ********");

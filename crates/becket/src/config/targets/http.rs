@@ -1,6 +1,7 @@
 //! A target that sends requests.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -116,8 +117,8 @@ impl Method {
     }
 }
 
-/// What is sent.
-#[derive(Debug, Clone, PartialEq)]
+/// What is sent. `Debug` shows none of it: it may hold a token.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Body {
     /// The bytes as they came, with the headers that came with them.
@@ -126,6 +127,16 @@ pub enum Body {
     Text(String),
     /// JSON whose texts are templates, known to parse.
     Json(Map<String, Json>),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Original => "Original",
+            Self::Text(_) => "Text(a template)",
+            Self::Json(_) => "Json(a table)",
+        })
+    }
 }
 
 /// Which HTTP is spoken.

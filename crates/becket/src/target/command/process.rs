@@ -57,7 +57,8 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // At once after its leader was reaped, or before: its number cannot have been given to anybody else yet.
+        // Before its leader was reaped, or at once afterwards. While anybody of it is left, the system gives its number to
+        // nobody else; when nobody is, it would have to come round all numbers within these microseconds.
         self.signal(Signal::KILL);
     }
 }

@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Pauses(PausesArgs),
     /// Looks at schedules, pauses them and fires them by hand.
     Schedules(SchedulesArgs),
+    /// Looks at targets that have a name, and closes the breaker of one.
+    Targets(TargetsArgs),
     /// Shows and checks the configuration.
     Config(ConfigCommand),
     /// Prints the completion script for a shell.
@@ -314,6 +316,29 @@ pub(crate) enum SchedulesCommand {
     /// Fires schedules now, besides their ticks and also while they are paused.
     Fire {
         /// The schedules' names.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+}
+
+/// Arguments of `becket targets`.
+#[derive(Debug, Args)]
+pub(crate) struct TargetsArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// What to do with them [default: list].
+    #[command(subcommand)]
+    pub(crate) command: Option<TargetsCommand>,
+}
+
+/// What can be done with targets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TargetsCommand {
+    /// Lists all targets that have a name.
+    List,
+    /// Closes breakers: what waits for these targets is let through again, as if nothing had failed.
+    Reset {
+        /// The targets' names.
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },

@@ -24,6 +24,7 @@ mod send;
 mod sender;
 mod serve;
 mod sse;
+mod targets;
 mod tasks;
 
 use std::io;
@@ -71,6 +72,7 @@ async fn dispatch(command: Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Resume(args) => pauses::resume(args, json).await,
         Command::Pauses(args) => pauses::list(&args, json).await,
         Command::Schedules(args) => schedules::run(args, json).await,
+        Command::Targets(args) => targets::run(args, json).await,
         Command::Config(args) => config::run(args, json),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -2,10 +2,12 @@
 //!
 //! A [`Naming`] is a template such as `{repository.full_name}#{issue.number}`, or a function. It is pure, and never
 //! fails: where it finds nothing there is no name, and the task is in no lane, has no tenant, or no key. `template` is
-//! what can be written, `pick` finds the values in the payload. Nothing here knows what a name is for.
+//! what can be written, `pick` finds the values in the payload. Nothing here knows what a name is for. A [`TextTemplate`] is
+//! written the same way, for text of any length that somebody else makes out of its pieces.
 
 mod pick;
 mod template;
+mod text;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,9 +18,10 @@ use serde_json::Value;
 
 pub(crate) use self::pick::Found;
 pub use self::template::{TEMPLATE_BYTES_MAX, TemplateError};
+pub use self::text::{Piece, TEXT_BYTES_MAX, TextTemplate};
 
-use self::template::Template;
-use crate::order::bounded_name;
+use self::template::{Grammar, Part, Template};
+use crate::order::{NAME_BYTES_MAX, bounded_name};
 
 /// Makes a name from a submission.
 ///
@@ -52,9 +55,23 @@ pub struct Naming(Rule);
 
 #[derive(Clone)]
 enum Rule {
-    Template(Arc<Template>),
+    Template(Arc<Template<Label>>),
     Function(Arc<Function>),
 }
+
+/// What a name may be made of besides the payload.
+#[derive(Clone, Copy)]
+enum Label {
+    Kind,
+    Source,
+    Event,
+    Action,
+}
+
+const GRAMMAR: Grammar<'_, Label> = Grammar {
+    labels: &[("kind", Label::Kind), ("source", Label::Source), ("event", Label::Event), ("action", Label::Action)],
+    bytes_max: TEMPLATE_BYTES_MAX,
+};
 
 type Function = dyn Fn(&Subject) -> Option<String> + Send + Sync;
 
@@ -64,7 +81,7 @@ impl Naming {
     /// # Errors
     /// What is wrong with it, where, and how to mend it.
     pub fn template(text: &str) -> Result<Self, TemplateError> {
-        Template::parse(text).map(|template| Self(Rule::Template(Arc::new(template))))
+        Template::parse(text, &GRAMMAR).map(|template| Self(Rule::Template(Arc::new(template))))
     }
 
     /// Asks a function. It is called while a submission is being accepted, so it must be quick; one that panics gives no
@@ -73,7 +90,7 @@ impl Naming {
         Self(Rule::Function(Arc::new(function)))
     }
 
-    /// The name, cut to [`NAME_BYTES_MAX`](crate::order::NAME_BYTES_MAX) bytes; `None` where there is none, or an empty
+    /// The name, cut to [`NAME_BYTES_MAX`] bytes; `None` where there is none, or an empty
     /// one.
     #[must_use]
     pub fn name(&self, subject: &Subject) -> Option<Arc<str>> {
@@ -83,7 +100,7 @@ impl Naming {
     /// The same with values that were found before, for several namings at once.
     pub(crate) fn name_among(&self, found: &Found<'_, '_>, subject: &Subject) -> Option<Arc<str>> {
         let name = match &self.0 {
-            Rule::Template(template) => template.render(found, subject)?,
+            Rule::Template(template) => render(template, found, subject)?,
             Rule::Function(function) => ask(&**function, subject)?,
         };
         bounded_name(&name.into())
@@ -105,6 +122,31 @@ pub(crate) fn look<'n, 'j>(namings: impl IntoIterator<Item = &'n Naming>, json: 
         Rule::Function(_) => None,
     });
     pick::pick(templates.flat_map(|template| template.paths()), json)
+}
+
+/// Fills a template; `None` when a placeholder finds nothing. What is too long for a name is left off.
+fn render(template: &Template<Label>, found: &Found<'_, '_>, subject: &Subject) -> Option<String> {
+    let mut name = String::new();
+    for part in template.parts() {
+        let text = match part {
+            Part::Text(text) => text,
+            Part::Placeholder(choices) => template::first(choices, found, |label| label.of(subject))?,
+        };
+        // A character more than a name may have, so that the whole is still seen to be too long.
+        name.push_str(&text[..text.floor_char_boundary(NAME_BYTES_MAX + 4)]);
+    }
+    Some(name)
+}
+
+impl Label {
+    fn of(self, subject: &Subject) -> Option<&str> {
+        match self {
+            Self::Kind => Some(subject.kind()),
+            Self::Source => Some(subject.source()),
+            Self::Event => Some(subject.event()),
+            Self::Action => subject.action(),
+        }
+    }
 }
 
 /// A delivery must not be refused for ever because a function stumbles over it.

@@ -13,6 +13,7 @@
 
 mod environment;
 mod error;
+mod json;
 mod layers;
 mod load;
 mod order;
@@ -24,6 +25,7 @@ mod secrets;
 mod sections;
 mod sources;
 mod suggest;
+pub mod targets;
 mod values;
 
 #[cfg(test)]
@@ -39,7 +41,6 @@ use std::time::Duration;
 
 use becket_tasks::schedule::{Missed, Pattern, Zone};
 use becket_webhooks::Dialect;
-use reqwest::Url;
 use secrecy::SecretString;
 
 pub use environment::environment;
@@ -48,6 +49,7 @@ pub use load::{Loaded, Loader, NAMED_FLAGS};
 pub use order::Order;
 pub(crate) use order::{DEBOUNCE_MAX, DEBOUNCE_MAX_MAX, DEBOUNCES};
 pub use origin::{MASK, Origin, Origins, Row};
+pub use targets::Target;
 
 /// The commented defaults: every key with its meaning, range, default and environment variable.
 pub fn default_toml() -> &'static str {
@@ -74,6 +76,8 @@ pub struct Config {
     pub handlers: Handlers,
     /// Who sends webhooks, by the name in the path `/webhooks/{name}`.
     pub sources: BTreeMap<String, Source>,
+    /// Targets that have a name, by it.
+    pub targets: BTreeMap<String, Target>,
     /// Events to targets, in the order of the file.
     pub routes: Vec<Route>,
     /// Tasks by the clock, in the order of the file.
@@ -275,23 +279,6 @@ pub struct Route {
     pub notify: Option<SecretString>,
     /// What its tasks belong to, and how many of them run.
     pub order: Order,
-}
-
-/// What a route does with a delivery.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Target {
-    /// Writes a log line.
-    Log,
-    /// Posts the original body and headers.
-    Http {
-        /// Where to; `http` or `https`, without user name or password.
-        url: Url,
-        /// Whether it may lead to a private, loopback or link-local address.
-        allow_private: bool,
-        /// Signs what is posted, as Standard Webhooks: `whsec_` and base64.
-        secret: Option<SecretString>,
-    },
 }
 
 /// One of `[[schedules]]`: tasks by the clock.

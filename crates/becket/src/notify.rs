@@ -103,7 +103,7 @@ impl Notifier {
         let body = told(detail)?;
         let headers = [(CONTENT_TYPE.as_str(), "application/json")];
         let task = Claimed { payload: body, meta: kept::encode(&headers), ..(*run.task).clone() };
-        target.deliver(Arc::new(task)).await
+        target.deliver(Arc::new(task).into()).await.map_err(TaskError::from)
     }
 
     fn whom(&self, task: &Claimed, kind: &str) -> Result<HttpTarget, TaskError> {

@@ -15,7 +15,7 @@ const HEAD: &str = "\
 
 `becket config default` prints the commented defaults, `becket config check` every value and where it came from.
 Each layer overrides the one before: defaults, `becket.toml`, `GITHUBAPP_*` variables, `BECKET_*` variables, flags.
-In variables, `<NAME>` is a source's name (\"-\" written as \"_\"), `<N>` a route's or a schedule's place, from 0,
+In variables, `<NAME>` is a source's or target's name (\"-\" written as \"_\"), `<N>` a route's or a schedule's place, from 0,
 or its name.
 ";
 
@@ -75,6 +75,7 @@ struct Section {
 fn general(header: &str) -> String {
     match header.split_once('.') {
         Some(("sources", _)) => "sources.<name>".to_owned(),
+        Some(("targets", _)) => "targets.<name>".to_owned(),
         _ if header == "routes" => "routes.<n>".to_owned(),
         _ if header == "routes.to" => "routes.<n>.to".to_owned(),
         _ if header == "schedules" => "schedules.<n>".to_owned(),

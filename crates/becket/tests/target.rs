@@ -8,10 +8,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use becket::config;
+use becket::config::{self, targets::Http};
 use becket::http::kept;
-use becket::target::http::{HttpTarget, Options};
-use becket::target::{Target, build};
+use becket::target::http::HttpTarget;
+use becket::target::{Target, UrlTemplate, build};
 use becket_tasks::retry::Follow;
 use becket_tasks::{Claimed, Due, SubmissionId, TaskError, TaskId, Timestamp};
 use becket_webhooks::signature;
@@ -57,12 +57,23 @@ impl Receiver {
 /// Delivers once to a receiver that answers so.
 async fn answered(answer: impl Fn() -> Response + Clone + Send + Sync + 'static) -> Result<Option<Bytes>, TaskError> {
     let receiver = Receiver::start(answer).await;
-    target(&receiver.url, None).deliver(task()).await
+    deliver(&target(&receiver.url, None)).await
+}
+
+fn options(url: &str) -> Http {
+    let mut options = Http::new(UrlTemplate::parse(url).unwrap());
+    options.allow_private = true;
+    options
 }
 
 fn target(url: &str, secret: Option<&str>) -> HttpTarget {
-    let secret = secret.map(Into::into);
-    HttpTarget::new(Options { url: url.parse().unwrap(), allow_private: true, secret }).unwrap()
+    let mut options = options(url);
+    options.secret = secret.map(Into::into);
+    HttpTarget::new(&options).unwrap()
+}
+
+async fn deliver(target: &dyn Target) -> Result<Option<Bytes>, TaskError> {
+    target.deliver(task().into()).await.map_err(TaskError::from)
 }
 
 fn task() -> Arc<Claimed> {
@@ -107,7 +118,7 @@ fn json_of(result: Result<Option<Bytes>, TaskError>) -> Value {
 #[tokio::test]
 async fn original_body_and_headers_are_posted_with_task_and_attempt() {
     let mut receiver = Receiver::start(status(204)).await;
-    target(&receiver.url, None).deliver(task()).await.unwrap();
+    deliver(&target(&receiver.url, None)).await.unwrap();
     let (parts, body) = receiver.received();
     assert_eq!(parts.method, http::Method::POST);
     assert_eq!(parts.uri, "/hook?key=t0ken");
@@ -133,7 +144,7 @@ async fn original_body_and_headers_are_posted_with_task_and_attempt() {
 #[tokio::test]
 async fn request_is_signed_as_standard_webhooks() {
     let mut receiver = Receiver::start(status(200)).await;
-    target(&receiver.url, Some(SECRET)).deliver(task()).await.unwrap();
+    deliver(&target(&receiver.url, Some(SECRET))).await.unwrap();
     let (parts, body) = receiver.received();
     let header = |name: &str| parts.headers[name].to_str().unwrap();
     assert_eq!(header("webhook-id"), header("becket-task-id"));
@@ -173,7 +184,7 @@ async fn answer_that_breaks_off_after_its_status_counts_as_that_status() {
         }
         connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ntha").await.unwrap();
     });
-    let result = json_of(target(&url, None).deliver(task()).await);
+    let result = json_of(deliver(&target(&url, None)).await);
     assert_eq!(result, json!({"status": 200, "body": "tha", "truncated": true}));
 }
 
@@ -237,7 +248,7 @@ async fn receiver_that_is_away_is_tried_again_and_the_url_stays_secret() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let error = target(&format!("http://{address}/t0ken"), None).deliver(task()).await.unwrap_err();
+    let error = deliver(&target(&format!("http://{address}/t0ken"), None)).await.unwrap_err();
     assert_eq!(error.follow(), Follow::Retry);
     assert!(error.message().starts_with("cannot connect to the receiver"), "{error}");
     assert!(!error.message().contains("t0ken"), "{error}");
@@ -247,26 +258,30 @@ async fn receiver_that_is_away_is_tried_again_and_the_url_stays_secret() {
 async fn name_that_leads_to_this_machine_is_refused_after_resolution() {
     let mut receiver = Receiver::start(status(200)).await;
     let url = receiver.url.replace("127.0.0.1", "localhost");
-    let options = |allow_private| Options { url: url.parse().unwrap(), allow_private, secret: None };
-    let error = HttpTarget::new(options(false)).unwrap().deliver(task()).await.unwrap_err();
+    let made = |allow_private| {
+        let mut options = options(&url);
+        options.allow_private = allow_private;
+        HttpTarget::new(&options).unwrap()
+    };
+    let error = deliver(&made(false)).await.unwrap_err();
     assert_eq!(error.follow(), Follow::Retry, "DNS may answer otherwise tomorrow");
     assert!(error.message().contains("leads to a loopback address; set allow_private = true"), "{error}");
     assert!(receiver.received.try_recv().is_err());
-    HttpTarget::new(options(true)).unwrap().deliver(task()).await.unwrap();
+    deliver(&made(true)).await.unwrap();
     receiver.received();
 }
 
 #[tokio::test]
 async fn configured_targets_are_built() {
     let mut receiver = Receiver::start(status(200)).await;
-    let http = |url: &str, allow_private| config::Target::Http {
-        url: url.parse().unwrap(),
-        allow_private,
-        secret: Some(SECRET.into()),
+    let http = |url: &str, allow_private| {
+        let mut options = options(url);
+        (options.allow_private, options.secret) = (allow_private, Some(SECRET.into()));
+        config::Target::Http(Box::new(options))
     };
-    build(&http(&receiver.url, true)).unwrap().deliver(task()).await.unwrap();
+    deliver(&*build(&http(&receiver.url, true)).unwrap()).await.unwrap();
     assert!(receiver.received().0.headers.contains_key("webhook-signature"));
     let error = build(&http(&receiver.url, false)).unwrap_err();
     assert!(error.to_string().starts_with("127.0.0.1 is a loopback address"), "{error}");
-    assert_eq!(build(&config::Target::Log).unwrap().deliver(task()).await.unwrap(), None);
+    assert_eq!(deliver(&*build(&config::Target::Log).unwrap()).await.unwrap(), None);
 }

@@ -77,6 +77,24 @@ pub(crate) struct Pause {
     pub(crate) name: String,
 }
 
+/// A target that has a name.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) sort: String,
+    pub(crate) to: String,
+    pub(crate) kind: String,
+    pub(crate) running: u32,
+    pub(crate) breaker: Option<Breaker>,
+}
+
+/// A circuit breaker.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Breaker {
+    pub(crate) state: String,
+    pub(crate) open_until: Option<String>,
+}
+
 /// One run of a task.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Attempt {

@@ -14,5 +14,6 @@ mod samples;
 mod schedules;
 mod serve;
 mod steps;
+mod targets;
 mod tasks;
 mod world;

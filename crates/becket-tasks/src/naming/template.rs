@@ -1,41 +1,39 @@
 //! Templates: text with placeholders, read once and filled often.
+//!
+//! What a label stands for is not known here: that is a type of whoever reads the template.
 
 use std::fmt;
 
-use super::Subject;
 use super::pick::{Found, Segment};
-use crate::order::NAME_BYTES_MAX;
 
-/// The longest template, in bytes.
+/// The longest template of a name, in bytes; also how much of a longer one an error repeats.
 pub const TEMPLATE_BYTES_MAX: usize = 1_024;
 
 /// A template that makes sense.
-pub(super) struct Template {
+pub(super) struct Template<L> {
     text: Box<str>,
-    parts: Vec<Part>,
+    parts: Vec<Part<L>>,
 }
 
-enum Part {
+/// A piece of a template.
+pub(super) enum Part<L> {
     Text(String),
     /// The first that is there.
-    Placeholder(Vec<Choice>),
+    Placeholder(Vec<Choice<L>>),
 }
 
-enum Choice {
-    Label(Label),
+/// What may stand for a placeholder.
+pub(super) enum Choice<L> {
+    Label(L),
     Path(Vec<Segment>),
 }
 
-#[derive(Clone, Copy)]
-enum Label {
-    Kind,
-    Source,
-    Event,
-    Action,
+/// What can be written in a template.
+pub(super) struct Grammar<'a, L> {
+    /// The words after `@`, and what they stand for.
+    pub(super) labels: &'a [(&'static str, L)],
+    pub(super) bytes_max: usize,
 }
-
-const LABELS: [(&str, Label); 4] =
-    [("kind", Label::Kind), ("source", Label::Source), ("event", Label::Event), ("action", Label::Action)];
 
 /// Why a text is no template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +41,7 @@ pub struct TemplateError {
     template: Box<str>,
     column: usize,
     what: String,
-    mend: &'static str,
+    mend: Box<str>,
 }
 
 impl TemplateError {
@@ -68,7 +66,7 @@ impl TemplateError {
     /// What to write instead.
     #[must_use]
     pub fn mend(&self) -> &str {
-        self.mend
+        &self.mend
     }
 }
 
@@ -85,27 +83,32 @@ impl std::error::Error for TemplateError {}
 struct Fault {
     at: usize,
     what: String,
-    mend: &'static str,
+    mend: String,
 }
 
 impl Fault {
-    fn new(at: usize, what: impl Into<String>, mend: &'static str) -> Self {
-        Self { at, what: what.into(), mend }
+    fn new(at: usize, what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { at, what: what.into(), mend: mend.into() }
     }
 }
 
-impl Template {
-    pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {
-        let parts = checked_length(text).and_then(|()| parts(text)).map_err(|fault| {
+impl<L: Copy> Template<L> {
+    pub(super) fn parse(text: &str, grammar: &Grammar<'_, L>) -> Result<Self, TemplateError> {
+        let parts = checked_length(text, grammar.bytes_max).and_then(|()| parts(text, grammar.labels));
+        let parts = parts.map_err(|fault| {
             let column = text[..fault.at].chars().count() + 1;
             let shown = &text[..text.floor_char_boundary(TEMPLATE_BYTES_MAX)];
-            TemplateError { template: shown.into(), column, what: fault.what, mend: fault.mend }
+            TemplateError { template: shown.into(), column, what: fault.what, mend: fault.mend.into() }
         })?;
         Ok(Self { text: text.into(), parts })
     }
 
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    pub(super) fn parts(&self) -> &[Part<L>] {
+        &self.parts
     }
 
     /// All paths in it.
@@ -119,48 +122,32 @@ impl Template {
             Choice::Label(_) => None,
         })
     }
-
-    /// Fills it; `None` when a placeholder finds nothing. What is too long for a name is left off.
-    pub(super) fn render(&self, found: &Found<'_, '_>, subject: &Subject) -> Option<String> {
-        let mut name = String::new();
-        for part in &self.parts {
-            let text = match part {
-                Part::Text(text) => text,
-                Part::Placeholder(choices) => choices.iter().find_map(|choice| match choice {
-                    Choice::Label(label) => label.of(subject),
-                    Choice::Path(path) => found.get(path),
-                })?,
-            };
-            // A character more than a name may have, so that the whole is still seen to be too long.
-            name.push_str(&text[..text.floor_char_boundary(NAME_BYTES_MAX + 4)]);
-        }
-        Some(name)
-    }
 }
 
-impl Label {
-    fn of(self, subject: &Subject) -> Option<&str> {
-        match self {
-            Self::Kind => Some(subject.kind()),
-            Self::Source => Some(subject.source()),
-            Self::Event => Some(subject.event()),
-            Self::Action => subject.action(),
-        }
-    }
+/// The text of the first choice that is there.
+pub(super) fn first<'f, 'l: 'f, L: Copy>(
+    choices: &'f [Choice<L>],
+    found: &'f Found<'_, '_>,
+    label: impl Fn(L) -> Option<&'l str>,
+) -> Option<&'f str> {
+    choices.iter().find_map(|choice| match choice {
+        Choice::Label(word) => label(*word),
+        Choice::Path(path) => found.get(path),
+    })
 }
 
-fn checked_length(text: &str) -> Result<(), Fault> {
+fn checked_length(text: &str, bytes_max: usize) -> Result<(), Fault> {
     if text.is_empty() {
         return Err(Fault::new(0, "it is empty", "write text with placeholders, such as `{repository.full_name}`"));
     }
-    if text.len() > TEMPLATE_BYTES_MAX {
-        let what = format!("it is longer than {TEMPLATE_BYTES_MAX} bytes");
-        return Err(Fault::new(text.floor_char_boundary(TEMPLATE_BYTES_MAX), what, "shorten it"));
+    if text.len() > bytes_max {
+        let what = format!("it is longer than {bytes_max} bytes");
+        return Err(Fault::new(text.floor_char_boundary(bytes_max), what, "shorten it"));
     }
     Ok(())
 }
 
-fn parts(text: &str) -> Result<Vec<Part>, Fault> {
+fn parts<L: Copy>(text: &str, labels: &[(&'static str, L)]) -> Result<Vec<Part<L>>, Fault> {
     let (mut parts, mut plain, mut at) = (Vec::new(), String::new(), 0);
     while let Some(found) = text[at..].find(['{', '}']) {
         let brace = at + found;
@@ -181,7 +168,7 @@ fn parts(text: &str) -> Result<Vec<Part>, Fault> {
         if !plain.is_empty() {
             parts.push(Part::Text(std::mem::take(&mut plain)));
         }
-        parts.push(Part::Placeholder(choices(&rest[..length], brace + 1)?));
+        parts.push(Part::Placeholder(choices(&rest[..length], brace + 1, labels)?));
         at = brace + length + 2;
     }
     plain.push_str(&text[at..]);
@@ -192,25 +179,24 @@ fn parts(text: &str) -> Result<Vec<Part>, Fault> {
 }
 
 /// What stands between two braces, the first of which ends at the byte `at`.
-fn choices(text: &str, mut at: usize) -> Result<Vec<Choice>, Fault> {
+fn choices<L: Copy>(text: &str, mut at: usize, labels: &[(&'static str, L)]) -> Result<Vec<Choice<L>>, Fault> {
     let mut choices = Vec::new();
     for one in text.split('|') {
-        choices.push(choice(one, at)?);
+        choices.push(choice(one, at, labels)?);
         at += one.len() + 1;
     }
     Ok(choices)
 }
 
-fn choice(text: &str, at: usize) -> Result<Choice, Fault> {
-    const MEND: &str = "write a path such as `issue.number`, or `@kind`, `@source`, `@event` or `@action`";
+fn choice<L: Copy>(text: &str, at: usize, labels: &[(&'static str, L)]) -> Result<Choice<L>, Fault> {
     if let Some(word) = text.strip_prefix('@') {
-        let label = LABELS.into_iter().find(|(name, _)| *name == word);
-        let unknown =
-            || Fault::new(at, format!("there is no `@{word}`"), "write `@kind`, `@source`, `@event` or `@action`");
-        return label.map(|(_, label)| Choice::Label(label)).ok_or_else(unknown);
+        let label = labels.iter().find(|(name, _)| *name == word);
+        let unknown = || Fault::new(at, format!("there is no `@{word}`"), format!("write {}", words(labels)));
+        return label.map(|(_, label)| Choice::Label(*label)).ok_or_else(unknown);
     }
     if text.is_empty() {
-        return Err(Fault::new(at, "a path is empty", MEND));
+        let mend = format!("write a path such as `issue.number`, or {}", words(labels));
+        return Err(Fault::new(at, "a path is empty", mend));
     }
     let (mut path, mut place) = (Vec::new(), at);
     for key in text.split('.') {
@@ -235,12 +221,23 @@ fn choice(text: &str, at: usize) -> Result<Choice, Fault> {
     Ok(Choice::Path(path))
 }
 
+/// `@a`, `@b` or `@c`.
+fn words<L>(labels: &[(&'static str, L)]) -> String {
+    let quoted: Vec<String> = labels.iter().map(|(word, _)| format!("`@{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const GRAMMAR: Grammar<'_, ()> = Grammar { labels: &[("kind", ()), ("source", ())], bytes_max: TEMPLATE_BYTES_MAX };
+
     fn error(text: &str) -> String {
-        Template::parse(text).err().unwrap().to_string()
+        Template::parse(text, &GRAMMAR).err().unwrap().to_string()
     }
 
     #[test]
@@ -257,7 +254,7 @@ mod tests {
             ("{.a}", "a key is empty at column 2"),
             ("{é.b c}", "a space stands within braces at column 5"),
             ("{a{b}", "a `{` stands within braces at column 3; close the placeholder"),
-            ("{a|@repo}", "there is no `@repo` at column 4; write `@kind`"),
+            ("{a|@repo}", "there is no `@repo` at column 4; write `@kind` or `@source`"),
         ];
         for (text, expected) in table {
             assert!(error(text).contains(expected), "{text}: {}", error(text));
@@ -267,7 +264,7 @@ mod tests {
 
     #[test]
     fn paths_of_a_template_are_all_its_choices() {
-        let template = Template::parse("{a.b|@kind|c} and {a.b}").unwrap();
+        let template = Template::parse("{a.b|@kind|c} and {a.b}", &GRAMMAR).unwrap();
         let paths: Vec<String> =
             template.paths().map(|path| path.iter().map(Segment::key).collect::<Vec<_>>().join(".")).collect();
         assert_eq!(paths, ["a.b", "c", "a.b"]);

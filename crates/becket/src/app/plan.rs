@@ -20,6 +20,7 @@ use crate::notify::{KIND, Notifier, is_reserved};
 use crate::route::Pattern;
 use crate::route::routes::{Route, Routes};
 use crate::route::table::Wanted;
+use crate::target::Targets;
 
 /// An application that makes sense.
 pub(super) struct Plan {
@@ -31,6 +32,7 @@ pub(super) struct Plan {
     pub(super) registry: Registry,
     pub(super) routes: Routes,
     pub(super) notifier: Option<Notifier>,
+    pub(super) targets: Targets,
 }
 
 /// A handler with its name and what it wants; `None` for one whose tasks are enqueued by hand or by the clock.
@@ -62,8 +64,10 @@ pub(super) fn plan_around(app: App, around: &dyn Around) -> Result<Plan, Vec<Mis
     let store = store.map_err(|mistake| mistakes.push(mistake));
 
     let mut named: Vec<Named> = handlers.into_iter().map(|given| from_registration(given, &mut mistakes)).collect();
-    named.extend(targets::from_routes(&config.routes, &mut mistakes));
-    named.extend(targets::from_schedules(&config.schedules, &mut mistakes));
+    let by_name = targets::named(&config, &mut mistakes);
+    named.extend(targets::from_routes(&config.routes, &by_name, &mut mistakes));
+    named.extend(targets::from_schedules(&config.schedules, &by_name, &mut mistakes));
+    named.extend(targets::from_targets(&config, &by_name));
     named.extend(tasks.into_iter().map(|(kind, handler)| Named { kind, wanted: None, handler }));
     check_names(&named, &mut mistakes);
     check_states(&named, &states, &mut mistakes);
@@ -86,7 +90,7 @@ pub(super) fn plan_around(app: App, around: &dyn Around) -> Result<Plan, Vec<Mis
     }
     let listen = listen.unwrap_or(config.server.listen);
     let routes = register(&mut registry, named, ordered, states, &config, notifier.clone());
-    Ok(Plan { listen, store, sources, autos, registry, routes, notifier, config })
+    Ok(Plan { listen, store, sources, autos, registry, routes, notifier, targets: by_name, config })
 }
 
 fn from_registration(given: Registration, mistakes: &mut Vec<Mistake>) -> Named {

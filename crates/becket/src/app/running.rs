@@ -74,7 +74,7 @@ async fn not_found(uri: Uri) -> Problem {
 }
 
 pub(super) async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
-    let Plan { config, store, sources, autos, registry, routes, notifier, .. } = plan;
+    let Plan { config, store, sources, autos, registry, routes, notifier, targets, .. } = plan;
     let opened = store.open().await?;
     let kinds = registry.kinds();
     let scheduled = registry.schedules().filter_map(|schedule| {
@@ -99,6 +99,7 @@ pub(super) async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> 
         metrics: Arc::clone(&metrics),
         rejections: Arc::clone(&rejections),
         notifier,
+        targets,
         shutdown: stopping.clone(),
     };
     // The largest body must be able to pass alone.
@@ -117,8 +118,18 @@ fn engine_options(config: &Config) -> EngineOptions {
         lease: config.worker.lease,
         weights: config.worker.weights.iter().map(|(tenant, weight)| (tenant.as_str().into(), *weight)).collect(),
         retention: Retention { age: config.retention.age, finished_max: config.retention.count },
+        cancel_grace: cancel_grace(config),
         ..EngineOptions::default()
     }
+}
+
+/// Programs are given the time to end that the configuration says.
+fn cancel_grace(config: &Config) -> Duration {
+    let usual = EngineOptions::default().cancel_grace;
+    #[cfg(unix)]
+    return crate::target::command::longest_grace(config.targets.values()).map_or(usual, |grace| grace.max(usual));
+    #[cfg(not(unix))]
+    return usual;
 }
 
 impl Mounted {

@@ -1,31 +1,77 @@
-//! Routes and the targets of schedules in the configuration, as handlers.
+//! Routes, targets with a name and the targets of schedules in the configuration, as handlers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use becket_tasks::client::Address;
-use becket_tasks::{Backoff, Naming, OnRetry};
-use reqwest::Url;
+use becket_tasks::{Backoff, Naming, OnRetry, TaskError};
+use futures_util::FutureExt as _;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use super::Mistake;
 use super::plan::Named;
-use crate::config::{self, Route, Schedule, ScheduledWork};
+use crate::config::{self, Config, Route, Schedule, ScheduledWork};
 use crate::handler::{Configured, Order, RunTask};
 use crate::route::table::Wanted;
 use crate::route::{Pattern, PatternError};
-use crate::target::{self, Target};
+use crate::target::{self, Attempt, BuildError, Target, Targets, UrlTemplate};
+
+/// The targets that have a name.
+pub(super) fn named(config: &Config, mistakes: &mut Vec<Mistake>) -> Targets {
+    let built = config.targets.iter().filter_map(|(name, target)| match target::Named::new(name.as_str(), target) {
+        Ok(named) => Some(named),
+        Err(error) => {
+            let what = format!("the target `{name}` cannot be used: {}", told(&error));
+            mistakes.push(Mistake::new(what, "see `targets` in the configuration reference"));
+            None
+        }
+    });
+    Targets::new(built)
+}
+
+/// A handler for each target that has a name: for tasks that are enqueued by hand, as `[tasks]` says.
+pub(super) fn from_targets(config: &Config, targets: &Targets) -> Vec<Named> {
+    let tasks = &config.tasks;
+    let backoff = config::Backoff::Exponential { delay: tasks.retry_delay, max_delay: tasks.retry_max_delay };
+    let handler = |target: &Arc<target::Named>| {
+        let target: Arc<dyn Target> = Arc::clone(target) as _;
+        configured(target, tasks.timeout, tasks.retries, &backoff)
+    };
+    targets.iter().map(|target| Named { kind: target.kind(), wanted: None, handler: handler(target) }).collect()
+}
+
+/// An error with its causes.
+fn told(error: &BuildError) -> String {
+    let (mut text, mut cause) = (error.to_string(), std::error::Error::source(error));
+    while let Some(error) = cause {
+        let shown = error.to_string();
+        if !text.ends_with(&shown) {
+            text = format!("{text}: {shown}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// The target of a route or a schedule; `None` for one whose target cannot be used, which was told already.
+fn found(target: &config::Target, targets: &Targets) -> Result<Option<Arc<dyn Target>>, BuildError> {
+    match target {
+        config::Target::Named(name) => Ok(targets.get(name).map(|named| Arc::clone(named) as _)),
+        target => target::build(target).map(Some),
+    }
+}
 
 /// A handler for each route.
-pub(super) fn from_routes(routes: &[Route], mistakes: &mut Vec<Mistake>) -> Vec<Named> {
+pub(super) fn from_routes(routes: &[Route], targets: &Targets, mistakes: &mut Vec<Mistake>) -> Vec<Named> {
     let mut seen: HashMap<String, u32> = HashMap::new();
     let mut named = Vec::with_capacity(routes.len());
     for route in routes {
         let kind = route.name.clone().unwrap_or_else(|| nth(&mut seen, own_name(&route.to)));
-        match (target::build(&route.to), patterns(&route.on)) {
-            (Ok(target), Ok(patterns)) => {
+        match (found(&route.to, targets), patterns(&route.on)) {
+            (Ok(None), Ok(_)) => {}
+            (Ok(Some(target)), Ok(patterns)) => {
                 let wanted = Wanted { patterns, source: route.source.as_deref().map(Into::into) };
                 let handler = Configured {
                     mode: Some(route.mode),
@@ -37,7 +83,7 @@ pub(super) fn from_routes(routes: &[Route], mistakes: &mut Vec<Mistake>) -> Vec<
                 named.push(Named { kind, wanted: Some(wanted), handler });
             }
             (Err(error), _) => mistakes.push(Mistake::new(
-                format!("the route `{kind}` has no usable target: {error}"),
+                format!("the route `{kind}` has no usable target: {}", told(&error)),
                 "see `routes.to` in the configuration reference",
             )),
             (_, Err(mistake)) => mistakes.push(mistake),
@@ -47,17 +93,18 @@ pub(super) fn from_routes(routes: &[Route], mistakes: &mut Vec<Mistake>) -> Vec<
 }
 
 /// A handler for each schedule that has a target of its own.
-pub(super) fn from_schedules(schedules: &[Schedule], mistakes: &mut Vec<Mistake>) -> Vec<Named> {
+pub(super) fn from_schedules(schedules: &[Schedule], targets: &Targets, mistakes: &mut Vec<Mistake>) -> Vec<Named> {
     let mut named = Vec::new();
     for Schedule { name, work, .. } in schedules {
         let ScheduledWork::Target { to, timeout, retries, backoff, priority } = work else { continue };
-        match target::build(to) {
-            Ok(target) => {
+        match found(to, targets) {
+            Ok(None) => {}
+            Ok(Some(target)) => {
                 let handler = Configured { priority: *priority, ..configured(target, *timeout, *retries, backoff) };
                 named.push(Named { kind: kind_of_schedule(name), wanted: None, handler });
             }
             Err(error) => mistakes.push(Mistake::new(
-                format!("the schedule `{name}` has no usable target: {error}"),
+                format!("the schedule `{name}` has no usable target: {}", told(&error)),
                 "see `schedules.to` in the configuration reference",
             )),
         }
@@ -75,18 +122,26 @@ pub(super) fn kind_of_schedule(name: &str) -> String {
 fn own_name(target: &config::Target) -> String {
     match target {
         config::Target::Log => "log".to_owned(),
-        config::Target::Http { url, .. } => http_name(url),
+        config::Target::Named(name) => name.clone(),
+        config::Target::Http(http) => http_name(&http.url),
+        // These have names of their own.
+        config::Target::Command(_) | config::Target::File(_) => "target".to_owned(),
     }
 }
 
 /// `http:example.org#1a2b3c`. Paths and queries of webhook URLs often hold a token, and kinds are logged and listed: a
 /// piece of their hash stands for them.
-fn http_name(url: &Url) -> String {
+fn http_name(template: &UrlTemplate) -> String {
+    let url = template.sample();
     let host = url.authority().rsplit('@').next().unwrap_or_default();
     if url.path() == "/" && url.query().is_none() {
         return format!("http:{host}");
     }
-    let hash = Sha256::new().chain_update(url.path()).chain_update("?").chain_update(url.query().unwrap_or_default());
+    let hash = if template.is_plain() {
+        Sha256::new().chain_update(url.path()).chain_update("?").chain_update(url.query().unwrap_or_default())
+    } else {
+        Sha256::new().chain_update(template.text())
+    };
     let [a, b, c, ..] = <[u8; 32]>::from(hash.finalize());
     format!("http:{host}#{a:02x}{b:02x}{c:02x}")
 }
@@ -106,13 +161,26 @@ fn patterns(texts: &[String]) -> Result<Vec<Pattern>, Mistake> {
 }
 
 fn configured(target: Arc<dyn Target>, timeout: Duration, retries: u32, backoff: &config::Backoff) -> Configured {
-    let run: RunTask = Arc::new(move |input| target.deliver(input.shared_task()));
+    // The engine ends an attempt at once; a target that has to clean up gets the time for it on top.
+    let clean_up = target.clean_up();
+    let run: RunTask = Arc::new(move |input| {
+        let context = input.context().clone();
+        let deadline = context.deadline().checked_sub(clean_up);
+        let attempt = Attempt { task: input.shared_task(), deadline, context: Some(context) };
+        let delivered = target.deliver(attempt);
+        async move { delivered.await.map_err(TaskError::from) }.boxed()
+    });
     let backoff = match backoff {
         config::Backoff::Exponential { delay, max_delay } => Backoff::Exponential { first: *delay, max: *max_delay },
         config::Backoff::Fixed { delay } => Backoff::Fixed(*delay),
         config::Backoff::Delays(delays) => Backoff::List(delays.clone()),
     };
-    Configured { timeout: Some(timeout), retries: Some(retries), backoff: Some(backoff), ..Configured::erased(run) }
+    Configured {
+        timeout: Some(timeout + clean_up),
+        retries: Some(retries),
+        backoff: Some(backoff),
+        ..Configured::erased(run)
+    }
 }
 
 fn order(order: &config::Order) -> Order {
@@ -134,7 +202,7 @@ mod tests {
     use super::*;
 
     fn name(url: &str) -> String {
-        http_name(&url.parse().unwrap())
+        http_name(&UrlTemplate::parse(url).unwrap())
     }
 
     #[test]
@@ -148,5 +216,7 @@ mod tests {
             assert!(name.len() == "http:example.org#".len() + 6 && !name.contains("t0ken"), "{name}");
         }
         assert!(names[0] != names[2] && names[2] != names[3], "{names:?}");
+        let templates = ["/t0ken/{a}", "/t0ken/{b}"].map(|rest| name(&format!("https://example.org{rest}")));
+        assert!(templates[0] != templates[1] && !templates.concat().contains("t0ken"), "{templates:?}");
     }
 }

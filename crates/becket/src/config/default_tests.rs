@@ -24,11 +24,12 @@ fn uncommented() -> String {
 /// Every key in a tree, with `<name>` and `<n>` for what is the user's own.
 fn keys(table: &Table, prefix: &str, found: &mut BTreeSet<String>) {
     for (key, node) in table {
-        let key = if prefix == "sources" { "<name>" } else { key };
+        let key = if matches!(prefix, "sources" | "targets") { "<name>" } else { key };
         let path = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
         match &node.value {
             // What is in them is the user's own.
             Value::Table(_) if matches!(&*path, "worker.weights" | "schedules.<n>.payload") => {}
+            Value::Table(_) if path.starts_with("targets.<name>.") => {}
             Value::Table(entries) => keys(entries, &path, found),
             Value::List(items) if matches!(&*path, "routes" | "schedules") => {
                 for item in items {
@@ -38,7 +39,7 @@ fn keys(table: &Table, prefix: &str, found: &mut BTreeSet<String>) {
             }
             _ => {}
         }
-        if prefix != "sources" {
+        if !matches!(prefix, "sources" | "targets") {
             found.insert(path);
         }
     }
@@ -59,7 +60,7 @@ fn every_key_that_exists_is_documented_and_the_reverse() {
 fn every_example_in_it_is_valid() {
     let text = uncommented();
     let config = Layers { file: &text, ..Layers::default() }.loaded().config;
-    assert_eq!(config.sources.len(), 6);
+    assert_eq!((config.sources.len(), config.targets.len()), (6, 4));
     assert_eq!(config.routes.len(), 2);
     assert_eq!(config.schedules.len(), 3);
     assert!(config.github_app.is_some() && config.admin.token.is_some());
@@ -117,6 +118,9 @@ fn outside(Ranged { least, most, .. }: &Ranged) -> Vec<String> {
     let above = match (least.as_str(), most.as_str()) {
         ("1KiB", "256MiB") => "268435457B",
         ("1KiB", "1GiB") => "1073741825B",
+        // There is no size below.
+        ("0B", "128KiB") => return vec!["131073B".to_owned()],
+        ("0B", "64KiB") => return vec!["65537B".to_owned()],
         other => panic!("the sizes just outside {other:?} are not known here"),
     };
     vec!["1023B".to_owned(), above.to_owned()]
@@ -130,6 +134,7 @@ fn every_documented_range_is_the_real_one() {
     let file = "[sources.github]\nsecret = 'x'\n[sources.billing]\nkind = 'standard_webhooks'\n\
                 secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n[[routes]]\non = '*'\nto = 'log'\nbackoff = 'fixed'\n\
                 debounce = '1ms'\nlimit_key = 'x'\nunique = 'x'\n\
+                [targets.orders]\nhttp = 'https://x'\nbreaker_failures = 1\n[targets.deploy]\ncommand = ['true']\n[targets.audit]\nlog = 'x'\n\
                 [[schedules]]\nname = 'a'\ncron = '@daily'\nto = 'log'\nbackoff = 'fixed'\n";
     let errors = |key: &str, value: &str| {
         let widest = [("tasks.retry_delay", "1ms"), ("tasks.retry_max_delay", "7days")];
@@ -151,6 +156,7 @@ fn every_documented_range_is_the_real_one() {
 fn every_documented_default_is_the_real_one() {
     let file = "[sources.github]\nsecret = 'x'\n[sources.billing]\nkind = 'standard_webhooks'\n\
                 secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n[[routes]]\non = '*'\nto = { http = 'https://x' }\n\
+                [targets.orders]\nhttp = 'https://x'\n[targets.deploy]\ncommand = ['true']\n[targets.audit]\nlog = 'x'\n\
                 [[schedules]]\nname = 'a'\ncron = '@daily'\nto = { http = 'https://x' }\n";
     let loaded = Layers { file, ..Layers::default() }.loaded();
     let (mut section, mut default, mut compared) = (String::new(), None, 0);

@@ -10,7 +10,7 @@ use super::error::{Error, Errors, Problem};
 use super::layers::{self, Table};
 use super::origin::{Origin, Origins};
 use super::read::{Report, Section};
-use super::{Config, SourceKind, default_toml, routes, schedules, sections, sources};
+use super::{Config, SourceKind, default_toml, routes, schedules, sections, sources, targets};
 
 /// The file that is read when no other is named, if it exists.
 const DEFAULT_FILE: &str = "becket.toml";
@@ -189,8 +189,10 @@ pub(super) fn read(mut root: Section<'_>) -> Option<Config> {
     let sources = sources::read_all(&mut root);
     // Deliveries are of their senders' sources, never of one that takes them for others.
     names.retain(|name| sources.get(name).is_none_or(|source| source.kind != SourceKind::Auto));
-    let routes = routes::read_all(&mut root, &names, tasks.as_ref());
-    let schedules = schedules::read_all(&mut root, tasks.as_ref());
+    let target_names = root.names("targets");
+    let targets = targets::read_all(&mut root);
+    let routes = routes::read_all(&mut root, &names, &target_names, tasks.as_ref());
+    let schedules = schedules::read_all(&mut root, &target_names, tasks.as_ref());
     let github_app = sections::github_app(root.section("github_app"));
     root.finish();
     Some(Config {
@@ -202,6 +204,7 @@ pub(super) fn read(mut root: Section<'_>) -> Option<Config> {
         admin,
         handlers: handlers?,
         sources,
+        targets,
         routes,
         schedules,
         github_app,

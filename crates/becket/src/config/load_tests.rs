@@ -201,7 +201,7 @@ timeout = 30
   becket.toml:16:10: sources.billing.kind: is not set; add kind = "github", or another of the kinds
   becket.toml:20:24: routes.0.on.1: `issues.*` is not a pattern; write `issues` for all its actions
   becket.toml:21:1: routes.0.source: there is no source `gihub`; did you mean "github"?
-  becket.toml:22:1: routes.0.to: is not a target; write to = "log" or to = { http = "https://…" }
+  becket.toml:22:1: routes.0.to: is not a target; write to = "log", to = { http = "https://…" } or to = "NAME" for [targets.NAME]
   becket.toml:23:1: routes.0.mode: `backgruond` is not known here; did you mean "background"? Write "inline" or "background"
   becket.toml:24:1: routes.0.timeout: is a whole number; write a duration with its unit from "1ms" to "7days", such as "30s", in quotes
   GITHUBAPP_ID: github_app.id: `hunter` is not a whole number; write a whole number of at least 1

@@ -138,7 +138,7 @@ fn latest(value: &Value) -> Parsed<Option<Latest>> {
 }
 
 /// `30/1m`: so many starts within such a time.
-fn rate(value: &Value) -> Parsed<Rate> {
+pub(super) fn rate(value: &Value) -> Parsed<Rate> {
     const RULE: &str = "write a number of starts from 1 to 10000, `/` and a duration up to a day, such as \"30/1m\"";
     let text = values::text(value, "a rate such as \"30/1m\"")?;
     let parsed = text.split_once('/').and_then(|(starts, period)| {

@@ -285,6 +285,24 @@ impl<'r> Section<'r> {
     /// The values of a table whose keys are names of the user's, by name; none when it is missing. Notes an error for each
     /// value that is wrong.
     pub(super) fn by_name<T>(&mut self, key: &'static str, parse: impl Fn(&Value) -> Parsed<T>) -> BTreeMap<String, T> {
+        self.by_name_as(key, |_, value| parse(value), shown)
+    }
+
+    /// The same for values that are never shown, whose names have rules, too.
+    pub(super) fn secrets_by_name<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str, &Value) -> Parsed<T>,
+    ) -> BTreeMap<String, T> {
+        self.by_name_as(key, parse, |_| MASK.to_owned())
+    }
+
+    fn by_name_as<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str, &Value) -> Parsed<T>,
+        show: impl Fn(&Value) -> String,
+    ) -> BTreeMap<String, T> {
         let Some(node) = self.take(key) else {
             self.row(key, "(not set)", Origin::Default);
             return BTreeMap::new();
@@ -294,11 +312,11 @@ impl<'r> Section<'r> {
             self.problem(key, problem);
             Table::new()
         });
-        let written = entries.iter().map(|(name, node)| format!("{name} = {}", shown(&node.value)));
+        let written = entries.iter().map(|(name, node)| format!("{name} = {}", show(&node.value)));
         self.row(key, written.collect::<Vec<_>>().join(", "), origin);
         let mut parsed = BTreeMap::new();
         for (name, node) in entries {
-            match parse(&node.value) {
+            match parse(&name, &node.value) {
                 Ok(value) => _ = parsed.insert(name, value),
                 Err(problem) => {
                     let path = self.path_of(&format!("{key}.{name}"));

@@ -3,27 +3,33 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use reqwest::Url;
-
 use super::error::Problem;
 use super::layers::Value;
-use super::origin::MASK;
 use super::read::Section;
 use super::sections::delay_above_maximum;
 use super::suggest::nearest;
+use super::targets::inline::target;
+use super::targets::url::{masked, plain_url};
 use super::values::{self, Parsed};
-use super::{Backoff, Mode, Route, Target, Tasks, order, secrets};
+use super::{Backoff, Mode, Route, Tasks, order};
 
-/// Reads all routes. `sources` are the names that exist; `defaults` is `None` when `[tasks]` itself has errors.
-pub(super) fn read_all(root: &mut Section<'_>, sources: &BTreeSet<String>, defaults: Option<&Tasks>) -> Vec<Route> {
+/// Reads all routes. `sources` and `targets` are the names that exist; `defaults` is `None` when `[tasks]` itself has
+/// errors.
+pub(super) fn read_all(
+    root: &mut Section<'_>,
+    sources: &BTreeSet<String>,
+    targets: &BTreeSet<String>,
+    defaults: Option<&Tasks>,
+) -> Vec<Route> {
     let mut names = BTreeSet::new();
-    let routes = root.numbered("routes", |section| read(section, sources, &mut names, defaults));
+    let routes = root.numbered("routes", |section| read(section, sources, targets, &mut names, defaults));
     routes.into_iter().flatten().collect()
 }
 
 fn read(
     mut section: Section<'_>,
     sources: &BTreeSet<String>,
+    targets: &BTreeSet<String>,
     names: &mut BTreeSet<String>,
     defaults: Option<&Tasks>,
 ) -> Option<Route> {
@@ -33,11 +39,11 @@ fn read(
     }
     let on = patterns(&mut section);
     let source = section.optional("source", |v| known_source(v, sources));
-    let to = target(&mut section);
+    let to = target(&mut section, targets);
     let mode = section.or("mode", (Mode::Background, Mode::Background), values::mode);
     let retry = Retry::read(&mut section, defaults);
     let priority = priority(&mut section);
-    let notify = section.optional_as("notify", url, |_, url| masked(url)).map(|url| String::from(url).into());
+    let notify = section.optional_as("notify", plain_url, |_, url| masked(url)).map(|url| String::from(url).into());
     let order = order::read(&mut section);
     section.finish();
     let Retry { timeout, retries, backoff } = retry?;
@@ -125,51 +131,6 @@ fn growth(section: &mut Section<'_>) -> Option<Growth> {
             other => Err(Problem::new(format!("`{other}` is not known here"), RULE)),
         }
     })
-}
-
-/// `"log"`, or a table that names the kind of target by its key.
-pub(super) fn target(section: &mut Section<'_>) -> Option<Target> {
-    const RULE: &str = "write to = \"log\" or to = { http = \"https://…\" }";
-    if section.is_table("to") {
-        return http(section.section("to"));
-    }
-    section.wanted("to", "to = \"log\" or to = { http = \"https://…\" }", |value| match value {
-        Value::String(text) | Value::Untyped(text) if text == "log" => Ok(Target::Log),
-        // Most likely a URL, which may hold a password: not repeated.
-        Value::String(_) | Value::Untyped(_) => Err(Problem::new("is not a target", RULE)),
-        other => Err(Problem::new(format!("is {}", values::kind_of(other)), RULE)),
-    })
-}
-
-fn http(mut section: Section<'_>) -> Option<Target> {
-    let url = section.wanted_as("http", "http = \"https://…\"", url, |_, url| masked(url));
-    let allow_private = section.or("allow_private", (false, false), values::boolean);
-    let secret = section.secret("secret", secrets::whsec);
-    section.finish();
-    Some(Target::Http { url: url?, allow_private: allow_private?, secret })
-}
-
-/// A URL as it is shown. Its path and query often hold a token.
-fn masked(url: &Url) -> String {
-    let (scheme, host) = (url.scheme(), url.authority());
-    if url.path() == "/" && url.query().is_none() && url.fragment().is_none() {
-        return format!("{scheme}://{host}/");
-    }
-    format!("{scheme}://{host}/{MASK}")
-}
-
-/// An `http` or `https` URL. One with a password is refused and not quoted: URLs are logged, and it would be too.
-fn url(value: &Value) -> Parsed<Url> {
-    const RULE: &str = "write an http:// or https:// URL with a host, without user name or password";
-    let url = Url::parse(values::text(value, "a URL such as \"https://example.org/hook\"")?)
-        .map_err(|error| Problem::new(format!("is not a URL ({error})"), RULE))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(Problem::new("the URL holds a user name or a password", RULE));
-    }
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(Problem::new(format!("`{}:` is not a way to post", url.scheme()), RULE));
-    }
-    Ok(url)
 }
 
 #[cfg(test)]

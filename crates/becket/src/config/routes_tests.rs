@@ -1,5 +1,6 @@
 //! Routes: targets, patterns, and what is inherited from `[tasks]`.
 
+use super::super::Target;
 use super::super::test_layers::{Layers, file, file_errors};
 use super::*;
 
@@ -31,14 +32,15 @@ fn the_issues_example_is_a_route() {
         "to = { http = 'http://127.0.0.1:3000/hook', allow_private = true }\nmode = 'background'\ntimeout = '30s'\nretries = 5",
     );
     assert_eq!((route.timeout, route.retries), (seconds(30), 5));
-    let Target::Http { url, allow_private: true, secret: None } = route.to else { panic!("{:?}", route.to) };
-    assert_eq!(url.as_str(), "http://127.0.0.1:3000/hook");
+    let Target::Http(http) = route.to else { panic!("{:?}", route.to) };
+    assert!(http.allow_private && http.secret.is_none());
+    assert_eq!(http.url.sample().as_str(), "http://127.0.0.1:3000/hook");
 }
 
 #[test]
 fn private_addresses_are_refused_by_default() {
     let route = route("to = { http = 'https://example.org' }");
-    assert!(matches!(route.to, Target::Http { allow_private: false, .. }), "{:?}", route.to);
+    assert!(matches!(&route.to, Target::Http(http) if !http.allow_private), "{:?}", route.to);
 }
 
 #[test]
@@ -79,8 +81,15 @@ fn a_backoff_that_cannot_be_is_refused() {
 #[test]
 fn a_target_must_be_one_that_is_built() {
     for (target, error) in [
-        ("'loge'", "routes.0.to: is not a target; write to = \"log\" or to = { http = \"https://…\" }"),
-        ("3", "routes.0.to: is a whole number; write to = \"log\" or to = { http = \"https://…\" }"),
+        ("'loge'", "routes.0.to: there is no target `loge`; did you mean \"log\"?"),
+        (
+            "'https://hunter2'",
+            "routes.0.to: is not a target; write to = \"log\", to = { http = \"https://…\" } or to = \"NAME\" for [targets.NAME]",
+        ),
+        (
+            "3",
+            "routes.0.to: is a whole number; write to = \"log\", to = { http = \"https://…\" } or to = \"NAME\" for [targets.NAME]",
+        ),
         ("{ htpp = 'x' }", "routes.0.to.http: is not set; add http = \"https://…\""),
         (
             "{ http = 'ftp://x' }",

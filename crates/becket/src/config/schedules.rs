@@ -7,23 +7,30 @@ use becket_tasks::schedule::{Missed, PAYLOAD_KEYS, ScheduleError};
 use serde_json::{Map, Value as Json};
 
 use super::error::Problem;
-use super::layers::{Node, Table, Value, parse_untyped};
+use super::json;
+use super::layers::{Node, Value};
 use super::read::Section;
-use super::routes::{Retry, priority, target};
-use super::values::{self, Parsed, kind_of};
+use super::routes::{Retry, priority};
+use super::targets::inline::target;
+use super::values::{self, Parsed};
 use super::{Schedule, ScheduledWork, Tasks};
 
 /// What says how a target is tried; a task's handler says that itself.
 const KEYS_OF_TARGETS: [&str; 6] = ["timeout", "retries", "backoff", "retry_delay", "retry_max_delay", "priority"];
 
-/// Reads all schedules; `defaults` is `None` when `[tasks]` itself has errors.
-pub(super) fn read_all(root: &mut Section<'_>, defaults: Option<&Tasks>) -> Vec<Schedule> {
+/// Reads all schedules. `targets` are the names that exist; `defaults` is `None` when `[tasks]` itself has errors.
+pub(super) fn read_all(root: &mut Section<'_>, targets: &BTreeSet<String>, defaults: Option<&Tasks>) -> Vec<Schedule> {
     let mut names = BTreeSet::new();
-    let schedules = root.numbered("schedules", |section| read(section, &mut names, defaults));
+    let schedules = root.numbered("schedules", |section| read(section, targets, &mut names, defaults));
     schedules.into_iter().flatten().collect()
 }
 
-fn read(mut section: Section<'_>, names: &mut BTreeSet<String>, defaults: Option<&Tasks>) -> Option<Schedule> {
+fn read(
+    mut section: Section<'_>,
+    targets: &BTreeSet<String>,
+    names: &mut BTreeSet<String>,
+    defaults: Option<&Tasks>,
+) -> Option<Schedule> {
     let name = section.wanted("name", "name = \"nightly\"", |v| values::name(values::text(v, "a name")?));
     if name.as_ref().is_some_and(|name| !names.insert(name.clone())) {
         section.problem("name", Problem::new("another schedule has this name", "choose another"));
@@ -33,7 +40,7 @@ fn read(mut section: Section<'_>, names: &mut BTreeSet<String>, defaults: Option
     let zone = section.or("zone", utc, |v| parsed(v, "the name of a time zone such as \"Europe/Berlin\""));
     let jitter = section.or("jitter", (Duration::ZERO, "0s"), |v| values::duration(v, "0s", "1day"));
     let missed = section.or("missed", (Missed::Skip, "skip"), values::missed);
-    let work = work(&mut section, defaults);
+    let work = work(&mut section, targets, defaults);
     let payload = payload(&mut section);
     section.finish();
     Some(Schedule {
@@ -53,7 +60,7 @@ fn parsed<T: std::str::FromStr<Err = ScheduleError>>(value: &Value, wanted: &str
 }
 
 /// `task`, or `to` with what says how it is tried.
-fn work(section: &mut Section<'_>, defaults: Option<&Tasks>) -> Option<ScheduledWork> {
+fn work(section: &mut Section<'_>, targets: &BTreeSet<String>, defaults: Option<&Tasks>) -> Option<ScheduledWork> {
     if !section.has("task") {
         section.optional("task", |_| Ok(()));
         if !section.has("to") {
@@ -61,7 +68,7 @@ fn work(section: &mut Section<'_>, defaults: Option<&Tasks>) -> Option<Scheduled
             section.problem("to", Problem::new("is not set, nor is `task`", mend));
             return None;
         }
-        let (to, retry, priority) = (target(section), Retry::read(section, defaults), priority(section));
+        let (to, retry, priority) = (target(section, targets), Retry::read(section, defaults), priority(section));
         let Retry { timeout, retries, backoff } = retry?;
         return Some(ScheduledWork::Target { to: to?, timeout, retries, backoff, priority: priority? });
     }
@@ -98,38 +105,12 @@ fn payload(section: &mut Section<'_>) -> Option<Map<String, Json>> {
 }
 
 fn object(node: Node) -> Parsed<Map<String, Json>> {
-    const RULE: &str = "write a table such as { full = true }";
-    let table = match node.value {
-        Value::Untyped(text) => match parse_untyped(&text, &node.origin) {
-            Some(Value::Table(table)) => table,
-            _ => return Err(Problem::new("is text", RULE)),
-        },
-        Value::Table(table) => table,
-        other => return Err(Problem::new(format!("is {}", kind_of(&other)), RULE)),
-    };
-    if let Some(key) = PAYLOAD_KEYS.iter().find(|key| table.contains_key(**key)) {
-        return Err(Problem::new(format!("has the key `{key}`, which the schedule fills in"), "choose another key"));
-    }
-    of_table(table)
-}
-
-fn of_table(table: Table) -> Parsed<Map<String, Json>> {
-    table.into_iter().map(|(key, node)| Ok((key, json(node.value)?))).collect()
-}
-
-fn json(value: Value) -> Parsed<Json> {
-    match value {
-        Value::String(text) | Value::Untyped(text) => Ok(text.into()),
-        Value::Integer(number) => Ok(number.into()),
-        Value::Boolean(yes) => Ok(yes.into()),
-        Value::List(items) => {
-            items.into_iter().map(|item| json(item.value)).collect::<Parsed<Vec<_>>>().map(Json::Array)
+    let object = json::object(node)?;
+    match PAYLOAD_KEYS.iter().find(|key| object.contains_key(**key)) {
+        Some(key) => {
+            Err(Problem::new(format!("has the key `{key}`, which the schedule fills in"), "choose another key"))
         }
-        Value::Table(table) => of_table(table).map(Json::Object),
-        Value::Other(name) => {
-            let mend = "write text, whole numbers, true, false, lists and tables";
-            Err(Problem::new(format!("holds what cannot be passed on: {name}"), mend))
-        }
+        None => Ok(object),
     }
 }
 

@@ -42,7 +42,7 @@ fn a_schedule_may_have_a_target_which_inherits_from_tasks() {
     let schedule = &config.schedules[0];
     assert_eq!((schedule.zone.as_str(), schedule.jitter), ("Europe/Berlin", Duration::from_secs(300)));
     assert_eq!(schedule.missed, Missed::catch_up());
-    let ScheduledWork::Target { to: Target::Http { .. }, timeout, retries: 8, backoff, priority: 0 } = &schedule.work
+    let ScheduledWork::Target { to: Target::Http(_), timeout, retries: 8, backoff, priority: 0 } = &schedule.work
     else {
         panic!("{:?}", schedule.work)
     };
@@ -81,7 +81,7 @@ fn all_that_is_wrong_is_told_with_its_key() {
         ("cron = '@daily'\ntask = 'x'\nto = 'log'", "to", "together with `task`"),
         ("cron = '@daily'\ntask = 'x'\nretries = 3", "retries", "means nothing together with `task`"),
         ("cron = '@daily'\ntask = 'x'\nkron = 3", "kron", "did you mean `cron`?"),
-        ("cron = '@daily'\nto = 'lok'", "to", "is not a target"),
+        ("cron = '@daily'\nto = 'lok'", "to", "there is no target `lok`; did you mean \"log\"?"),
     ] {
         let errors = errors(text);
         assert!(errors.len() == 1 && errors[0].contains(&format!("schedules.0.{key}")), "{text}: {errors:?}");

@@ -26,6 +26,7 @@ mod rejections;
 mod schedules;
 mod selection;
 mod status;
+mod targets;
 mod tasks;
 pub(crate) mod views;
 mod watch;
@@ -56,6 +57,7 @@ use super::metrics::Metrics;
 use super::problem::Problem;
 use super::rejections::RejectionLog;
 use crate::notify::Notifier;
+use crate::target::Targets;
 
 /// The largest body of a call, in bytes: the arguments of an enqueued task are most of it.
 const BODY_BYTES_MAX: usize = 2 * 1_024 * 1_024;
@@ -83,6 +85,8 @@ pub struct ApiContext {
     pub rejections: Arc<RejectionLog>,
     /// Checks and tells the URLs that tasks name; without one no task may name any.
     pub notifier: Option<Notifier>,
+    /// The targets that have a name.
+    pub targets: Targets,
     /// Cancelled when the server begins to stop: it is no longer ready then, and streams end.
     pub shutdown: CancellationToken,
 }
@@ -179,6 +183,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(schedules::pause))
         .routes(routes!(schedules::resume))
         .routes(routes!(schedules::fire))
+        .routes(routes!(targets::list))
+        .routes(routes!(targets::reset))
         .routes(routes!(status::one))
         .routes(routes!(status::list))
         .routes(routes!(health::metrics))

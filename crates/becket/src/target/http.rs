@@ -1,4 +1,4 @@
-//! The target `http`: posts the original body and headers to a URL.
+//! The target `http`: sends a request for each delivery; unless told otherwise, the original body and headers as a POST.
 //!
 //! What the answer means: 2xx completes the task, with the status and the beginning of the answer as its result; 410
 //! gives up; everything else is tried again, redirects included, since they are not followed. `Retry-After` is obeyed
@@ -11,43 +11,30 @@
 //! Source: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 
 mod answer;
-mod headers;
+mod client;
+pub(super) mod headers;
+mod request;
 mod resolver;
+pub(super) mod url;
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use becket_tasks::{Claimed, TaskError, Timestamp};
 use becket_webhooks::signature::StandardWebhooksSigner;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderValue};
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, Url};
 use secrecy::SecretString;
 
-use self::resolver::{PublicOnly, Refused};
-use super::{BuildError, Target, address};
-use crate::http::kept;
-
-/// How long connecting may take. How long the whole attempt may take is the route's timeout.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-const USER_AGENT: &str = concat!("Becket/", env!("CARGO_PKG_VERSION"));
-
-/// Where to post, and how.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// `http` or `https`.
-    pub url: Url,
-    /// Whether it may lead to an address that is not public.
-    pub allow_private: bool,
-    /// Signs what is posted: `whsec_` and base64.
-    pub secret: Option<SecretString>,
-}
+use self::answer::Keep;
+use self::request::Plan;
+use self::resolver::Refused;
+use super::{Attempt, BuildError, Failure, Target, address};
+use crate::config::targets::Http;
 
 /// What can post to any URL: one pool of connections, one secret, one rule about addresses. Cloning is cheap.
 #[derive(Clone)]
@@ -57,18 +44,19 @@ pub struct Poster {
     allow_private: bool,
 }
 
-/// Posts the original body and headers to a URL.
+/// Sends a request to one URL.
 #[derive(Clone)]
 pub struct HttpTarget {
     client: Client,
-    url: Url,
+    plan: Arc<Plan>,
     signer: Option<StandardWebhooksSigner>,
+    keep: Arc<Keep>,
 }
 
 impl fmt::Debug for HttpTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Paths and queries of webhook URLs often hold a token.
-        f.debug_struct("HttpTarget").field("host", &self.url.host_str()).finish_non_exhaustive()
+        f.debug_struct("HttpTarget").field("host", &self.plan.url.sample().host_str()).finish_non_exhaustive()
     }
 }
 
@@ -85,16 +73,7 @@ impl Poster {
     /// [`BuildError::Secret`] when the secret cannot sign.
     pub fn new(allow_private: bool, secret: Option<&SecretString>) -> Result<Self, BuildError> {
         let signer = secret.map(StandardWebhooksSigner::new).transpose().map_err(BuildError::Secret)?;
-        let mut builder = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT);
-        if !allow_private {
-            builder = builder.dns_resolver(PublicOnly);
-        }
-        let client = builder.build().map_err(BuildError::Client)?;
-        Ok(Self { client, signer, allow_private })
+        Ok(Self { client: client::plain(allow_private)?, signer, allow_private })
     }
 
     /// The target that posts to `url`. Nothing is connected to yet.
@@ -103,7 +82,7 @@ impl Poster {
     /// [`BuildError::Url`] when the URL is not one of `http` or `https`, or names an address that may not be posted to.
     pub fn to(&self, url: Url) -> Result<HttpTarget, BuildError> {
         check_url(&url, self.allow_private)?;
-        Ok(HttpTarget { client: self.client.clone(), url, signer: self.signer.clone() })
+        HttpTarget::with(self.client.clone(), self.signer.clone(), &Http::new(url.into()))
     }
 }
 
@@ -112,48 +91,33 @@ impl HttpTarget {
     ///
     /// # Errors
     /// [`BuildError::Url`] when the URL is not one of `http` or `https`, or names an address that may not be posted to;
-    /// [`BuildError::Secret`] when the secret cannot sign.
-    pub fn new(options: Options) -> Result<Self, BuildError> {
-        check_url(&options.url, options.allow_private)?;
-        Poster::new(options.allow_private, options.secret.as_ref())?.to(options.url)
+    /// [`BuildError::Secret`] when the secret cannot sign; others when a template is none, or the file of certificates
+    /// cannot be read.
+    pub fn new(options: &Http) -> Result<Self, BuildError> {
+        check_url(options.url.sample(), options.allow_private)?;
+        let signer = options.secret.as_ref().map(StandardWebhooksSigner::new);
+        Self::with(client::of(options)?, signer.transpose().map_err(BuildError::Secret)?, options)
     }
 
-    async fn post(self, task: Arc<Claimed>) -> Result<Option<Bytes>, TaskError> {
-        let headers = self.headers(&task, Timestamp::from(std::time::SystemTime::now()));
-        let request = self.client.post(self.url).headers(headers).body(task.payload.clone());
+    fn with(client: Client, signer: Option<StandardWebhooksSigner>, options: &Http) -> Result<Self, BuildError> {
+        let names = options.keep_headers.iter().filter_map(|name| name.parse().ok());
+        let keep = Keep { body_bytes: options.keep_body, headers: names.collect() };
+        Ok(Self { client, plan: Arc::new(Plan::new(options)?), signer, keep: Arc::new(keep) })
+    }
+
+    async fn send(self, task: Arc<Claimed>) -> Result<Option<Bytes>, Failure> {
+        let now = Timestamp::from(std::time::SystemTime::now());
+        let request = self.plan.request(&self.client, &task, self.signer.as_ref(), now)?;
         match request.send().await {
-            Ok(response) => answer::read(response).await,
-            Err(error) => Err(TaskError::retry(describe(&error))),
+            Ok(response) => answer::read(response, &self.keep).await,
+            Err(error) => Err(Failure::outage(TaskError::retry(describe(&error)))),
         }
-    }
-
-    fn headers(&self, task: &Claimed, now: Timestamp) -> HeaderMap {
-        let mut headers = headers::forwarded(&kept::decode(&task.meta));
-        let id = task.id.to_string();
-        let mut set = |name: &'static str, value: &str| {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(name, value);
-            }
-        };
-        set("becket-task-id", &id);
-        if let Some(repository) = kept::repository(&task.meta) {
-            set("becket-repository", &repository);
-        }
-        set("becket-attempt", &task.attempts_counted.to_string());
-        if let Some(signer) = &self.signer {
-            let seconds = now.as_millis() / 1_000;
-            set("webhook-id", &id);
-            set("webhook-timestamp", &seconds.to_string());
-            set("webhook-signature", &signer.sign(&id, seconds, &task.payload));
-        }
-        headers.entry(http::header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
-        headers
     }
 }
 
 impl Target for HttpTarget {
-    fn deliver(&self, task: Arc<Claimed>) -> BoxFuture<'static, Result<Option<Bytes>, TaskError>> {
-        self.clone().post(task).boxed()
+    fn deliver(&self, attempt: Attempt) -> BoxFuture<'static, Result<Option<Bytes>, Failure>> {
+        self.clone().send(attempt.task).boxed()
     }
 }
 
@@ -203,7 +167,7 @@ mod tests {
     use super::*;
 
     fn make(url: &str, allow_private: bool) -> Result<HttpTarget, BuildError> {
-        HttpTarget::new(Options { url: url.parse().unwrap(), allow_private, secret: None })
+        HttpTarget::new(&Http { allow_private, ..Http::new(url.parse::<Url>().unwrap().into()) })
     }
 
     #[test]
@@ -238,10 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_neither_the_path_nor_the_secret() {
-        let secret = Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into());
-        let url = "https://example.org/hook/t0ken?key=t0ken".parse().unwrap();
-        let text = format!("{:?}", HttpTarget::new(Options { url, allow_private: false, secret }).unwrap());
+    fn debug_shows_neither_the_path_nor_a_secret() {
+        let url: Url = "https://example.org/hook/t0ken?key=t0ken".parse().unwrap();
+        let mut options = Http::new(url.into());
+        options.secret = Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into());
+        options.headers.insert("authorization".to_owned(), "Bearer t0ken".into());
+        let text = format!("{:?} {options:?}", HttpTarget::new(&options).unwrap());
         assert!(text.contains("example.org") && !text.contains("t0ken") && !text.contains("whsec"), "{text}");
     }
 }

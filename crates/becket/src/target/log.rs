@@ -4,14 +4,12 @@
 //! one or send commands to a terminal.
 
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
 
-use becket_tasks::{Claimed, TaskError};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 
-use super::Target;
+use super::{Attempt, Failure, Target};
 
 /// How much of one text is shown, in characters.
 const TEXT_MAX: usize = 128;
@@ -21,7 +19,7 @@ const TEXT_MAX: usize = 128;
 pub struct LogTarget;
 
 impl Target for LogTarget {
-    fn deliver(&self, task: Arc<Claimed>) -> BoxFuture<'static, Result<Option<Bytes>, TaskError>> {
+    fn deliver(&self, Attempt { task, .. }: Attempt) -> BoxFuture<'static, Result<Option<Bytes>, Failure>> {
         let action = task.action.as_deref().map(Escaped);
         let delivery_id = task.key.as_deref().map(Escaped);
         tracing::info!(

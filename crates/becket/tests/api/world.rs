@@ -109,6 +109,7 @@ impl World {
             metrics,
             rejections: Arc::clone(&rejections),
             notifier: None,
+            targets: becket::target::Targets::default(),
             shutdown: shutdown.clone(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

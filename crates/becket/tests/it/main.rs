@@ -21,6 +21,7 @@ mod shutdown;
 mod socket;
 mod start;
 mod steps;
+mod targets;
 mod unique;
 mod views;
 mod world;

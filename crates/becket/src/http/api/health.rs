@@ -141,6 +141,7 @@ async fn snapshot(api: &Api) -> Snapshot {
         panics: engine.panics(),
         timeouts: engine.timeouts(),
         handlers_running: engine.running(),
+        targets: api.context.targets.iter().map(|one| (one.name().to_owned(), one.condition())).collect(),
         resident_bytes: resident_bytes(),
     }
 }

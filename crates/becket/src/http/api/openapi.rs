@@ -23,6 +23,7 @@ const DESCRIPTION: &str = "What senders call, and the admin API of a Becket serv
         (name = "deliveries", description = "What senders sent, and what was refused."),
         (name = "operations", description = "Changes to all that matches a filter, while they go on."),
         (name = "schedules", description = "Tasks by the clock."),
+        (name = "targets", description = "Where deliveries go without Rust."),
         (name = "events", description = "What happens, as it happens."),
         (name = "pr-agent", description = "For programs that were written for PR-Agent's webhook processor."),
         (name = "operation", description = "What machines ask."),

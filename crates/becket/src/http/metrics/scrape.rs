@@ -16,6 +16,11 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::target::Condition;
+
+/// The states of a breaker, as the API names them.
+const BREAKER_STATES: [&str; 3] = ["closed", "open", "half_open"];
+
 /// What the store and the engine know at one moment. What is `None` is left out of the page.
 #[derive(Debug, Default)]
 pub struct Snapshot {
@@ -51,6 +56,8 @@ pub struct Snapshot {
     pub workers: Option<(usize, usize)>,
     /// How many slots would work off what is due within a minute; `None` when the store did not answer.
     pub workers_wanted: Option<u64>,
+    /// The targets that have a name, and how they are.
+    pub targets: Vec<(String, Condition)>,
     /// Resident memory in bytes.
     pub resident_bytes: Option<u64>,
 }
@@ -69,6 +76,7 @@ impl Collector for Snapshot {
         self.write_tasks(&mut page)?;
         self.write_attempts(&mut page)?;
         self.write_workers(&mut page)?;
+        self.write_targets(&mut page)?;
         self.write_store(&mut page)?;
         self.write_process(&mut page)
     }
@@ -126,6 +134,22 @@ impl Snapshot {
         }
         let help = "Slots that would work off what is due within 60 s";
         self.workers_wanted.map_or(Ok(()), |wanted| page.single("workers_wanted", help, None, &gauge(wanted)))
+    }
+
+    fn write_targets(&self, page: &mut Page<'_>) -> fmt::Result {
+        let running =
+            self.targets.iter().map(|(name, condition)| ([("target", name.as_str())], gauge(condition.running.into())));
+        let series: Vec<_> = running.collect();
+        page.family("target_running", "Attempts of a target that run now", None, &series)?;
+        let breakers = self.targets.iter().filter_map(|(name, condition)| Some((name, condition.breaker?)));
+        let series: Vec<_> = breakers
+            .flat_map(|(name, breaker)| {
+                let one =
+                    |state| ([("target", name.as_str()), ("state", state)], gauge((state == breaker.as_str()).into()));
+                BREAKER_STATES.map(one)
+            })
+            .collect();
+        page.family("target_breaker", "Whether a target's breaker is in a state: 1 or 0", None, &series)
     }
 
     fn write_store(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -202,6 +226,7 @@ mod tests {
 
     use super::super::Metrics;
     use super::*;
+    use crate::target::BreakerState;
 
     #[test]
     fn snapshot_is_written_with_names_units_and_labels() {
@@ -224,6 +249,10 @@ mod tests {
             handlers_running: 4,
             workers: Some((8, 64)),
             workers_wanted: Some(20),
+            targets: vec![(
+                "orders".to_owned(),
+                Condition { running: 3, breaker: Some(BreakerState::HalfOpen), failures: 5 },
+            )],
             resident_bytes: Some(26_624),
         };
         let page = Metrics::new().render(snapshot);
@@ -243,6 +272,9 @@ mod tests {
             "becket_workers 8",
             "becket_workers_max 64",
             "becket_workers_wanted 20",
+            "becket_target_running{target=\"orders\"} 3",
+            "becket_target_breaker{target=\"orders\",state=\"closed\"} 0",
+            "becket_target_breaker{target=\"orders\",state=\"half_open\"} 1",
             "# UNIT becket_store_commit_seconds seconds",
             "becket_store_commit_size_operations_bucket{le=\"2.0\"} 0",
             "becket_store_commit_size_operations_bucket{le=\"4.0\"} 1",

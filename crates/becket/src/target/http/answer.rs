@@ -8,22 +8,35 @@ use std::time::{Duration, SystemTime};
 use becket_tasks::TaskError;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use reqwest::Response;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// How much of an answer is kept, in bytes.
-const ANSWER_BYTES_MAX: usize = 16 * 1_024;
+use super::super::Failure;
+
+/// The longest of the kept headers, in bytes.
+const HEADER_BYTES_MAX: usize = 1_024;
+
 /// How long reading the answer's body may take. The status has decided by then; the body is for people.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest `Retry-After` obeyed; a longer one would park a task for good.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3_600);
 
+/// What is kept of an answer.
+#[derive(Clone, Debug)]
+pub(super) struct Keep {
+    /// How much of the body, in bytes.
+    pub(super) body_bytes: usize,
+    pub(super) headers: Vec<HeaderName>,
+}
+
 /// The result of a completed task.
 #[derive(Serialize)]
 struct Answered {
     status: u16,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    headers: Map<String, Value>,
     /// JSON where the answer is JSON, otherwise its text.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Value>,
@@ -33,19 +46,31 @@ struct Answered {
 }
 
 /// Reads an answer: the task's result, or what should follow.
-pub(super) async fn read(mut response: Response) -> Result<Option<Bytes>, TaskError> {
+pub(super) async fn read(mut response: Response, keep: &Keep) -> Result<Option<Bytes>, Failure> {
     let status = response.status();
-    let verdict = judge(status, response.headers(), SystemTime::now());
-    match verdict {
+    let error = match judge(status, response.headers(), SystemTime::now()) {
         Verdict::Completed => {
-            let (body, truncated) = beginning(&mut response).await;
-            let answered = Answered { status: status.as_u16(), body: readable(&body), truncated };
-            Ok(Some(serde_json::to_vec(&answered)?.into()))
+            let headers = kept(response.headers(), &keep.headers);
+            let (body, truncated) = beginning(&mut response, keep.body_bytes).await;
+            let answered = Answered { status: status.as_u16(), headers, body: readable(&body), truncated };
+            return Ok(Some(serde_json::to_vec(&answered).map_err(TaskError::from)?.into()));
         }
-        Verdict::GiveUp => Err(TaskError::give_up(message(status))),
-        Verdict::Retry => Err(TaskError::retry(message(status))),
-        Verdict::RetryAfter(delay) => Err(TaskError::retry_after(message(status), delay)),
-    }
+        Verdict::GiveUp => TaskError::give_up(message(status)),
+        Verdict::Retry => TaskError::retry(message(status)),
+        Verdict::RetryAfter(delay) => TaskError::retry_after(message(status), delay),
+    };
+    // A receiver that refuses one request is in order otherwise.
+    let is_outage = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+    Err(Failure { error, is_outage })
+}
+
+fn kept(headers: &HeaderMap, wanted: &[HeaderName]) -> Map<String, Value> {
+    let found = wanted.iter().filter_map(|name| {
+        let text = String::from_utf8_lossy(headers.get(name)?.as_bytes()).into_owned();
+        let text = &text[..text.floor_char_boundary(HEADER_BYTES_MAX)];
+        Some((name.as_str().to_owned(), text.into()))
+    });
+    found.collect()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +106,13 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 }
 
 /// The beginning of the body, and whether there was more. An answer that breaks off has said its status, which counts.
-async fn beginning(response: &mut Response) -> (Vec<u8>, bool) {
+async fn beginning(response: &mut Response, bytes_max: usize) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     let reading = async {
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) => {
-                    let room = ANSWER_BYTES_MAX - body.len();
+                    let room = bytes_max - body.len();
                     body.extend_from_slice(&chunk[..chunk.len().min(room)]);
                     if chunk.len() > room {
                         return true;

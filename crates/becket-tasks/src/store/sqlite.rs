@@ -38,7 +38,6 @@ mod steps;
 mod verbs;
 mod writer;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -55,7 +54,7 @@ use self::checkpoint::Checkpoints;
 use self::command::{Command, Gate, Reply, Ticket};
 use self::commit::Commits;
 use self::keys::Keys;
-use self::lanes::Lanes;
+use self::lanes::{Lanes, Lingering};
 use self::limiter::Limiter;
 use self::names::Names;
 use self::open::Lock;
@@ -252,7 +251,7 @@ fn make_writer(options: &SqliteOptions, events: Events, measures: Arc<CommitMeas
         keys: Keys::default(),
         limiter: Limiter::default(),
         rules: None,
-        lingering: HashMap::new(),
+        lingering: Lingering::default(),
         lanes: Lanes::default(),
         has_lanes: false,
         waiting: 0,

@@ -5,8 +5,10 @@
 //! tasks that their lane passes while they are not ready: they are adrift, and who comes first is looked at when one of
 //! their lane is about to start. Who stands where is in memory ([`used`]); the rows hold the order of those behind.
 
+mod lingering;
 mod used;
 
+pub(super) use self::lingering::Lingering;
 pub(super) use self::used::{LaneRef, Lanes, Post, lane_hash};
 
 use super::change::{Change, Hold};
@@ -34,7 +36,7 @@ impl Writer {
         if ready.passes() && !ready.is_ready(now) {
             return Hold::Adrift;
         }
-        if self.lanes.of(lane).is_taken() { Hold::Lane } else { Hold::Open }
+        if self.lanes.of(lane.hash).is_taken() { Hold::Lane } else { Hold::Open }
     }
 
     /// Whether a new task would be alone in its lane.
@@ -69,24 +71,24 @@ impl Writer {
     }
 
     /// The first of a lane is gone, or lets others pass: opens the next.
-    pub(super) fn leave_lane(&mut self, round: &mut Round, lane: &LaneRef) -> Result<()> {
+    pub(super) fn leave_lane(&mut self, round: &mut Round, lane: i64) -> Result<()> {
         let used = self.lanes.of(lane);
         if used.lingering > 0 || used.first.is_some() || used.behind == 0 {
             return Ok(());
         }
-        match self.rows.next_in_lane(used.number, lane.hash)? {
+        match self.rows.next_in_lane(used.number, lane)? {
             Some(next) => self.set_hold(round, &next, Hold::Open),
             None => Ok(()),
         }
     }
 
     /// The first of a lane does not run any more and stays the first, unless an older one has come back meanwhile.
-    pub(super) fn let_older_first(&mut self, round: &mut Round, lane: &LaneRef, first: &Ready) -> Result<()> {
+    pub(super) fn let_older_first(&mut self, round: &mut Round, lane: i64, first: &Ready) -> Result<()> {
         let used = self.lanes.of(lane);
         if used.behind == 0 {
             return Ok(());
         }
-        match self.rows.next_in_lane(used.number, lane.hash)? {
+        match self.rows.next_in_lane(used.number, lane)? {
             Some(older) if older.id < first.id => {
                 self.set_hold(round, first, Hold::Lane)?;
                 self.set_hold(round, &older, Hold::Open)
@@ -98,7 +100,7 @@ impl Writer {
     /// Whether a task that is about to start comes first in its lane. If not it is held back, and the first is opened.
     pub(super) fn comes_first(&mut self, round: &mut Round, ready: &Ready) -> Result<bool> {
         let Some(lane) = ready.lane() else { return Ok(true) };
-        let used = self.lanes.of(lane);
+        let used = self.lanes.of(lane.hash);
         // Only where some are adrift can one be open that is not the first.
         if used.adrift == 0 {
             return Ok(true);
@@ -130,7 +132,7 @@ impl Writer {
     /// A finished task comes into its lane again: it is older than those that are there. Answers it as it is then.
     pub(super) fn return_to_lane(&mut self, round: &mut Round, ready: Ready) -> Result<Ready> {
         let Some(lane) = ready.lane() else { return Ok(ready) };
-        let used = self.lanes.of(lane);
+        let used = self.lanes.of(lane.hash);
         let hold = match used.first {
             _ if used.lingering > 0 => Hold::Lane,
             None => Hold::Open,
@@ -154,17 +156,16 @@ impl Writer {
     /// The unfinished tasks of a lane, in the order of acceptance.
     fn in_lane(&self, name: &str) -> Result<Vec<Ready>> {
         let hash = lane_hash(name);
-        let Some(number) = self.lanes.number(hash) else { return Ok(Vec::new()) };
-        let used = self.lanes.of(&LaneRef { name: name.into(), hash, number });
+        let used = self.lanes.of(hash);
         let mut tasks: Vec<Ready> = Vec::new();
         if let Some(first) = used.first {
             tasks.extend(self.ready_or_running(first)?);
         }
         if used.behind > 0 {
-            tasks.extend(self.rows.behind_in_lane(number, hash)?);
+            tasks.extend(self.rows.behind_in_lane(used.number, hash)?);
         }
         if used.adrift > 0 {
-            tasks.extend(self.rows.adrift_in_lane(number, hash)?);
+            tasks.extend(self.rows.adrift_in_lane(used.number, hash)?);
         }
         // Two names may share a hash.
         tasks.retain(|task| task.lane().is_some_and(|lane| &*lane.name == name));

@@ -280,24 +280,21 @@ impl Writer {
         if let Some(freed) = self.limiter.note_ended(after, round.now) {
             self.schedule.take_back(freed);
         }
-        let Some(lane) = after.lane().cloned() else { return Ok(()) };
+        let Some(lane) = after.lane().map(|lane| lane.hash) else { return Ok(()) };
         if after.hold == Hold::Adrift || !after.standing.state.is_claimable() {
-            self.leave_lane(round, &lane)
+            self.leave_lane(round, lane)
         } else {
-            self.let_older_first(round, &lane, after)
+            self.let_older_first(round, lane, after)
         }
     }
 
     /// Forgets cancelled attempts that are over now, and gives up their places.
     pub(super) fn stop_lingering(&mut self, round: &mut Round, is_over: impl Fn(&Running) -> bool) -> Result<()> {
-        if self.lingering.is_empty() {
-            return Ok(());
-        }
-        let mut over: Vec<TaskId> =
-            self.lingering.iter().filter(|(_, one)| is_over(one)).map(|(task, _)| *task).collect();
+        let ending = self.lingering.all().filter(|one| is_over(one));
+        let mut over: Vec<TaskId> = ending.map(|one| one.ready.id).collect();
         over.sort_unstable();
         for task in over {
-            if let Some(Running { ready, .. }) = self.lingering.remove(&task) {
+            if let Some(Running { ready, .. }) = self.lingering.remove(task) {
                 if let Some(lane) = ready.lane() {
                     self.lanes.linger_over(lane);
                     self.apply(round, &Change::LingerOver { task })?;
@@ -385,7 +382,7 @@ impl Writer {
             }
             self.step_in_lane(before, &after);
             if let Some(lane) = before.lane().filter(|_| before.hold != Hold::Lane) {
-                self.leave_lane(round, lane)?;
+                self.leave_lane(round, lane.hash)?;
             }
         }
         self.note_waiting(round, after, from, error)

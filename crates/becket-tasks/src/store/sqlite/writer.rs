@@ -4,7 +4,7 @@
 //! them all. Nobody waits for a timer: an idle store commits at once, a busy one commits in large groups. The time is
 //! read once a round, here, and handed down.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -18,7 +18,7 @@ use super::command::{Command, Reply, Taken, Ticket};
 use super::commit::Commits;
 use super::failure::again;
 use super::keys::Keys;
-use super::lanes::{LaneRef, Lanes, lane_hash};
+use super::lanes::{Lanes, Lingering, lane_hash};
 use super::limiter::Limiter;
 use super::names::Names;
 use super::recent::RecentPayloads;
@@ -59,7 +59,7 @@ pub(super) struct Writer {
     /// The rules that the limiter knows.
     pub(super) rules: Option<Arc<Rules>>,
     /// Cancelled attempts whose workers have not reported; they keep their place in lane and limits.
-    pub(super) lingering: HashMap<TaskId, Running>,
+    pub(super) lingering: Lingering,
     /// The lanes that are in use.
     pub(super) lanes: Lanes,
     /// Whether any task ever had a lane, as the rows say.
@@ -346,6 +346,7 @@ impl Writer {
     fn conclude(&mut self, round: Round, outcome: Result<()>) {
         match outcome {
             Ok(()) => {
+                self.lingering.keep();
                 if self.is_failing && round.is_open {
                     self.is_failing = false;
                     tracing::info!("commits succeed again");
@@ -389,6 +390,7 @@ impl Writer {
         }
         self.is_failing = true;
         self.rows.rollback();
+        self.lingering.undo();
         self.packer.discard();
         self.recent.clear();
         // Parked claims are told, too: they may hold what was just undone, and if they stayed, whatever is due for them
@@ -422,7 +424,7 @@ impl Writer {
         for running in schedule.running_where(|running| running.ready.lane().is_some()) {
             self.lanes.step_new(&running.ready);
         }
-        for lingering in self.lingering.values() {
+        for lingering in self.lingering.all() {
             self.limiter.note_running(&lingering.ready);
             lingering.ready.lane().into_iter().for_each(|lane| self.lanes.linger(lane));
         }
@@ -453,10 +455,7 @@ impl Writer {
         let retried = self.end_all(&mut round, &cut_off, |attempt, _| Ending::lost(attempt))?;
         for (task, lane) in self.rows.lingering()? {
             self.apply(&mut round, &Change::LingerOver { task })?;
-            let hash = lane_hash(&lane);
-            if let Some(number) = self.lanes.number(hash) {
-                self.leave_lane(&mut round, &LaneRef { name: lane, hash, number })?;
-            }
+            self.leave_lane(&mut round, lane_hash(&lane))?;
         }
         self.commit(&mut round)?;
         Ok(retried)

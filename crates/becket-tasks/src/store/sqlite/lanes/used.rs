@@ -81,8 +81,8 @@ pub(in super::super) struct Lanes {
 
 impl Lanes {
     /// Who is in a lane; nobody if it is not in use.
-    pub(in super::super) fn of(&self, lane: &LaneRef) -> Used {
-        self.used.get(&lane.hash).copied().unwrap_or_default()
+    pub(in super::super) fn of(&self, hash: i64) -> Used {
+        self.used.get(&hash).copied().unwrap_or_default()
     }
 
     /// The number of a lane that is in use.
@@ -92,10 +92,14 @@ impl Lanes {
 
     /// Notes that a task stands elsewhere now.
     pub(in super::super) fn step(&mut self, lane: &LaneRef, task: TaskId, from: Post, to: Post) {
+        self.step_by(lane.hash, lane.number, task, from, to);
+    }
+
+    fn step_by(&mut self, hash: i64, number: i64, task: TaskId, from: Post, to: Post) {
         if from == to {
             return;
         }
-        self.change(lane, |used| {
+        self.change(hash, number, |used| {
             match from {
                 Post::First if used.first == Some(task) => used.first = None,
                 Post::None | Post::First => {}
@@ -113,19 +117,19 @@ impl Lanes {
 
     /// Notes a cancelled attempt that has not stopped.
     pub(in super::super) fn linger(&mut self, lane: &LaneRef) {
-        self.change(lane, |used| used.lingering += 1);
+        self.change(lane.hash, lane.number, |used| used.lingering += 1);
     }
 
     /// Notes that one has stopped.
     pub(in super::super) fn linger_over(&mut self, lane: &LaneRef) {
-        self.change(lane, |used| used.lingering = used.lingering.saturating_sub(1));
+        self.change(lane.hash, lane.number, |used| used.lingering = used.lingering.saturating_sub(1));
     }
 
-    fn change(&mut self, lane: &LaneRef, change: impl FnOnce(&mut Used)) {
-        let used = self.used.entry(lane.hash).or_insert(Used { number: lane.number, ..Used::default() });
+    fn change(&mut self, hash: i64, number: i64, change: impl FnOnce(&mut Used)) {
+        let used = self.used.entry(hash).or_insert(Used { number, ..Used::default() });
         change(used);
         if used.is_empty() {
-            self.used.remove(&lane.hash);
+            self.used.remove(&hash);
         }
     }
 
@@ -138,8 +142,7 @@ impl Lanes {
 
     /// Takes in what the rows say of a lane.
     pub(in super::super) fn read(&mut self, hash: i64, number: i64, post: Post, task: TaskId) {
-        let lane = LaneRef { name: Arc::default(), hash, number };
-        self.step(&lane, task, Post::None, post);
+        self.step_by(hash, number, task, Post::None, post);
     }
 }
 
@@ -159,11 +162,11 @@ mod tests {
         lanes.step(&lane(2), two, Post::None, Post::Behind);
         lanes.step(&lane(1), one, Post::First, Post::None);
         assert_eq!(lanes.number(lane_hash("a")), Some(1));
-        assert_eq!(lanes.of(&lane(1)), Used { number: 1, behind: 1, ..Used::default() });
+        assert_eq!(lanes.of(lane_hash("a")), Used { number: 1, behind: 1, ..Used::default() });
         lanes.step(&lane(1), two, Post::Behind, Post::First);
         lanes.linger(&lane(1));
         lanes.step(&lane(1), two, Post::First, Post::None);
-        assert!(lanes.of(&lane(1)).is_taken(), "a cancelled attempt still runs");
+        assert!(lanes.of(lane_hash("a")).is_taken(), "a cancelled attempt still runs");
         lanes.linger_over(&lane(1));
         assert!(lanes.used.is_empty() && lanes.number(lane_hash("a")).is_none());
     }
@@ -175,6 +178,6 @@ mod tests {
         lanes.step(&lane(1), one, Post::None, Post::First);
         lanes.step(&lane(1), two, Post::Behind, Post::First);
         lanes.step(&lane(1), one, Post::First, Post::Behind);
-        assert_eq!(lanes.of(&lane(1)).first, Some(two));
+        assert_eq!(lanes.of(lane_hash("a")).first, Some(two));
     }
 }

@@ -10,6 +10,7 @@ use super::super::outdated::Outdated;
 use super::super::{SqliteOptions, make_writer};
 use super::*;
 use crate::id::TaskId;
+use crate::order::Lane;
 use crate::query::Retention;
 use crate::submission::{Due, Inserted, NewTask, Submission};
 use crate::task::{End, Finish, Finished, WorkerId};
@@ -184,6 +185,34 @@ fn lease_outlives_a_finish_that_could_not_be_committed() {
     assert_eq!(world.ask(Command::ReclaimExpired).unwrap(), 0, "its worker is about to say it again");
     world.clock.advance(LEASE_AFTER_FAILURE);
     assert_eq!(world.ask(Command::ReclaimExpired).unwrap(), 1);
+}
+
+/// The attempt of a cancelled task keeps its lane until it has stopped, which must not be forgotten with a failed round.
+#[test]
+fn lane_of_a_cancelled_attempt_is_freed_though_its_end_could_not_be_committed_at_first() {
+    let mut world = world();
+    let in_lane = || NewTask { lane: Some(Lane::new("l")), ..NewTask::new("a") };
+    let (first, second) = (world.add(in_lane()), world.add(in_lane()));
+    assert_eq!(world.claim_now("a"), [first]);
+    let finish = || {
+        let finish = Finish { lease: Lease { task: first, attempt: 1 }, end: End::Release };
+        |reply| Command::Finish(vec![finish], reply)
+    };
+    world.break_commits();
+    assert!(world.ask(|reply| Command::Cancel(vec![first], "no".into(), reply)).is_err());
+    assert_eq!(world.writer.lingering.all().count(), 0, "it runs as before");
+    world.mend_commits();
+    assert_eq!(world.ask(|reply| Command::Cancel(vec![first], "no".into(), reply)).unwrap(), [first]);
+    assert_eq!(world.claim_now("a"), [], "it has not stopped");
+    world.break_commits();
+    let (reply, mut answer) = oneshot::channel();
+    let (other, _) = oneshot::channel();
+    world.round([finish()(reply), insert("x")(other)]);
+    assert!(answer.try_recv().unwrap().is_err());
+    world.mend_commits();
+    assert_eq!(world.claim_now("a"), []);
+    assert_eq!(world.ask(finish()).unwrap(), [Finished::LeaseLost]);
+    assert_eq!(world.claim_now("a"), [second]);
 }
 
 #[test]

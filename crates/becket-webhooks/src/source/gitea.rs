@@ -17,8 +17,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::keyring::{Keyring, Text};
-use super::{Reading, Request, Scheme};
-use crate::body::{self, Fields};
+use super::{Reading, Request, Scheme, reading};
+use crate::body::Fields;
 use crate::explain::Explanation;
 use crate::form;
 use crate::header::{self, MediaType};
@@ -82,8 +82,7 @@ pub(super) struct Gitea {
 
 impl Gitea {
     pub(super) fn new(secrets: Secrets) -> Self {
-        let fields = Fields::at(&["/action", "/repository/full_name"]);
-        Self { keyring: Keyring::new(secrets, Spelling::BARE_HEX), fields }
+        Self { keyring: Keyring::new(secrets, Spelling::BARE_HEX), fields: reading::github_fields() }
     }
 }
 
@@ -98,16 +97,7 @@ impl Scheme for Gitea {
 
     fn read(&self, headers: &HeaderMap, body: &Bytes) -> Result<Reading, Explanation> {
         let names = Names::of(headers);
-        let delivery_id = header::token(headers, names.delivery)?.to_owned();
-        let event = header::token(headers, names.event)?;
-        let form = match header::media_type(headers)? {
-            MediaType::Json => None,
-            MediaType::Form => Some(form::field(body, "payload")?),
-        };
-        let json = form.as_deref().map_or_else(|| body::text(body), Ok)?;
-        let mut found = self.fields.read(json)?;
-        let reading = Reading::new(delivery_id, event, found.text(0))?.about(found.text(1));
-        Ok(Reading { decoded: form.map(Bytes::from), ..reading })
+        reading::as_github(headers, body, (names.delivery, names.event), &self.fields)
     }
 
     fn keeps(&self, header: &str) -> bool {

@@ -11,11 +11,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::keyring::{Keyring, Text};
-use super::{Reading, Request, Scheme, gitea};
-use crate::body::{self, Fields};
+use super::{Reading, Request, Scheme, gitea, reading};
+use crate::body::Fields;
 use crate::explain::Explanation;
-use crate::form;
-use crate::header::{self, MediaType};
+use crate::header;
 use crate::secret::Secrets;
 use crate::signature::Spelling;
 
@@ -44,8 +43,7 @@ pub(super) struct Github {
 
 impl Github {
     pub(super) fn new(secrets: Secrets) -> Self {
-        let fields = Fields::at(&["/action", "/repository/full_name"]);
-        Self { keyring: Keyring::new(secrets, Spelling::GITHUB), fields }
+        Self { keyring: Keyring::new(secrets, Spelling::GITHUB), fields: reading::github_fields() }
     }
 }
 
@@ -59,16 +57,7 @@ impl Scheme for Github {
     }
 
     fn read(&self, headers: &HeaderMap, body: &Bytes) -> Result<Reading, Explanation> {
-        let delivery_id = header::token(headers, DELIVERY)?.to_owned();
-        let event = header::token(headers, EVENT)?;
-        let form = match header::media_type(headers)? {
-            MediaType::Json => None,
-            MediaType::Form => Some(form::field(body, "payload")?),
-        };
-        let json = form.as_deref().map_or_else(|| body::text(body), Ok)?;
-        let mut found = self.fields.read(json)?;
-        let reading = Reading::new(delivery_id, event, found.text(0))?.about(found.text(1));
-        Ok(Reading { decoded: form.map(Bytes::from), ..reading })
+        reading::as_github(headers, body, (DELIVERY, EVENT), &self.fields)
     }
 
     fn keeps(&self, header: &str) -> bool {

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::body;
+use crate::body::{self, Fields};
 use crate::explain::Explanation;
-use crate::header::{self, TOKEN_BYTES_MAX};
+use crate::form;
+use crate::header::{self, MediaType, TOKEN_BYTES_MAX};
 use crate::signature::fingerprint;
 
 /// The event of a request that names none.
@@ -68,6 +69,34 @@ impl Reading {
         self.repository = repository.map(Into::into).filter(fits).map(Cow::into_owned);
         self
     }
+}
+
+/// Reads what GitHub sends, and those who write as it does: id and event in these headers, and `action` and the repository
+/// as `fields` find them, in JSON or in the field `payload` of a form.
+///
+/// # Errors
+/// Of a missing or malformed header, another media type, or a body that is not what it is said to be.
+pub(super) fn as_github(
+    headers: &HeaderMap,
+    body: &Bytes,
+    (delivery, event): (&str, &str),
+    fields: &Fields,
+) -> Result<Reading, Explanation> {
+    let delivery_id = header::token(headers, delivery)?.to_owned();
+    let event = header::token(headers, event)?;
+    let form = match header::media_type(headers)? {
+        MediaType::Json => None,
+        MediaType::Form => Some(form::field(body, "payload")?),
+    };
+    let json = form.as_deref().map_or_else(|| body::text(body), Ok)?;
+    let mut found = fields.read(json)?;
+    let reading = Reading::new(delivery_id, event, found.text(0))?.about(found.text(1));
+    Ok(Reading { decoded: form.map(Bytes::from), ..reading })
+}
+
+/// Where `action` and the repository stand in what GitHub sends, and those who write as it does.
+pub(super) fn github_fields() -> Fields {
+    Fields::at(&["/action", "/repository/full_name"])
 }
 
 /// The text of a body that must be JSON.

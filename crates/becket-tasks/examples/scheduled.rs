@@ -50,5 +50,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{schedule} fired for {tick}");
     }
     engine.shutdown(Duration::from_secs(5)).await;
+    // What fired meanwhile is done, and will not fire again.
+    while let Ok(Firing { schedule, tick }) = told.try_recv() {
+        println!("{schedule} fired for {tick}");
+    }
     Ok(())
 }

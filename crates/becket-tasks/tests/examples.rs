@@ -75,21 +75,22 @@ fn ticks(file: &Path, firings: &str) -> (String, Vec<String>) {
 fn scheduled_fires_each_two_seconds_and_catches_up_with_what_was_missed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("scheduled.db");
-    let (printed, first) = ticks(&file, "1");
-    assert!(printed.starts_with("last tick: never; next tick: ") && first.len() == 1, "{printed}");
+    let (printed, mut fired) = ticks(&file, "1");
+    assert!(printed.starts_with("last tick: never; next tick: ") && !fired.is_empty(), "{printed}");
     // Two ticks pass while nothing runs: the time of day is what this is about.
     let begun = SystemTime::now();
     while begun.elapsed().unwrap() < Duration::from_millis(4_100) {
         std::thread::sleep(Duration::from_millis(100));
     }
-    let (printed, mut missed) = ticks(&file, "2");
-    // What is caught up with runs side by side.
-    missed.sort_unstable();
-    assert!(printed.starts_with(&format!("last tick: {}; ", first[0])), "{printed}");
-    let ticks: Vec<&String> = first.iter().chain(&missed).collect();
-    assert_eq!(ticks.len(), 3);
-    for pair in ticks.windows(2) {
-        assert_eq!(second(pair[1]), (second(pair[0]) + 2) % 60, "none is left out: {ticks:?}");
+    let (printed, more) = ticks(&file, "4");
+    let last = printed.strip_prefix("last tick: ").and_then(|rest| rest.split_once("; ")).unwrap().0;
+    assert!(last >= fired[0].as_str(), "{printed}");
+    assert!(more.len() >= 4, "{printed}");
+    // What is caught up with runs side by side: of the first ones none is left out, though the last may still be out.
+    fired.extend(more);
+    fired.sort_unstable();
+    for pair in fired[..4].windows(2) {
+        assert_eq!(second(&pair[1]), (second(&pair[0]) + 2) % 60, "none is left out, none fires twice: {fired:?}");
     }
 }
 

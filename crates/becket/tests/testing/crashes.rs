@@ -99,6 +99,10 @@ async fn batch_is_dropped() {
     };
     app.client().submit(submission).await.unwrap();
     app.until_running("index").await;
+    // The attempts meet one after the other; the call begins with the last.
+    while calls.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(app.moments().len(), 3, "each task of the batch runs");
     app.crash().await;
     assert!(dropped.load(Ordering::SeqCst) >= 1, "where it stood; the next call may have ended already");

@@ -101,7 +101,8 @@ pub struct SubmissionInfo {
     pub received_at: Timestamp,
     /// Size of the payload in bytes; stays when the payload is erased.
     pub payload_bytes: u64,
-    /// Its tasks that are still kept, in the order of their ids.
+    /// Its tasks that are still kept, and those that stand for one of its own ([`NewTask::unique`](crate::NewTask::unique)),
+    /// in the order of their ids.
     pub tasks: Vec<TaskId>,
 }
 

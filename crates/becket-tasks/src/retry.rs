@@ -200,6 +200,12 @@ mod tests {
     const SEC: Duration = Duration::from_secs(1);
 
     #[test]
+    fn debug_text_of_an_error_says_what_follows() {
+        let shown = format!("{:?}", TaskError::give_up("no such repository"));
+        assert!(shown.starts_with("no such repository (") && shown.contains("GiveUp"), "{shown}");
+    }
+
+    #[test]
     fn exponential_backoff_doubles_its_bound_up_to_the_cap() {
         let backoff = Backoff::Exponential { first: SEC, max: 5 * SEC };
         let bounds: Vec<u64> = (1..=5).map(|attempt| backoff.delay(attempt, 1.0).as_secs()).collect();

@@ -92,6 +92,18 @@ mod tests {
     }
 
     #[test]
+    fn who_is_ahead_stays_so_however_many_are_remembered() {
+        let mut turns = Turns::default();
+        let tenants: Vec<Arc<str>> = (0..3 * REMEMBERED).map(|number| number.to_string().into()).collect();
+        for tenant in &tenants {
+            assert_eq!(turns.charge(Some(tenant), 1), COST);
+        }
+        assert!(tenants.iter().all(|tenant| turns.of(Some(tenant)) == COST));
+        assert_eq!(turns.charge(Some(&tenants[0]), 1), 2 * COST);
+        assert_eq!(turns.present(), COST);
+    }
+
+    #[test]
     fn turns_that_no_longer_matter_are_forgotten() {
         let mut turns = Turns::default();
         for number in 0..100_000 {

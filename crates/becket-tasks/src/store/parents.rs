@@ -157,6 +157,8 @@ mod tests {
         assert_eq!(checked(&[submission(None, vec![known.clone()])]), Ok(()));
         let is_kept = |id| Ok(id == TaskId::from_u64(1));
         assert!(check_appended(&[known], is_kept).is_ok());
+        let as_many_as_may_be = with(vec![Parent::Task(TaskId::from_u64(1)); PARENTS_MAX]);
+        assert!(check_appended(&[as_many_as_may_be], is_kept).is_ok());
         for bad in [unknown, many, after(&[(0, 0)])] {
             assert!(check_appended(std::slice::from_ref(&bad), is_kept).is_err());
             assert!(checked(&[submission(None, vec![bad])]).is_err());

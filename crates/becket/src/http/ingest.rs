@@ -205,6 +205,9 @@ async fn received(entries: &[&Entry], place: &Place, request: Request) -> Respon
         let rejection = Rejection::unknown_sender();
         return refuse::refuse(place, &arrival, &Refusal::Rejected { rejection, size: 0 });
     };
+    if refuse::is_compressed(&headers) {
+        return refuse::refuse(place, &arrival, &Refusal::Compressed);
+    }
     let (timeout, memory) = (place.ingest.limits.body_timeout, &place.ingest.memory);
     let (body, _room) = match body::read(body, limit, timeout, memory.room(version)).await {
         // The body's room is its own until the answer.

@@ -37,6 +37,18 @@ async fn request_that_cannot_be_read_is_400_and_one_of_another_type_415() {
 }
 
 #[tokio::test]
+async fn compressed_body_is_415_and_one_that_says_it_is_not_is_taken() {
+    let world = world().await;
+    for encoding in ["gzip", "GZIP", "identity, br", "x-unheard-of"] {
+        let answer = world.post(Post::github("push", "a-1").header("content-encoding", encoding)).await;
+        assert_eq!(answer.status, 415, "{encoding}");
+        assert_eq!(answer.headers["accept-encoding"], "identity");
+    }
+    assert!(world.deliveries().await.is_empty());
+    assert_eq!(world.post(Post::github("push", "a-1").header("content-encoding", "Identity")).await.status, 200);
+}
+
+#[tokio::test]
 async fn unknown_source_is_404_and_another_method_405() {
     let world = world().await;
     let answer = world.post(Post::github("push", "a-1").path("/webhooks/gitlab")).await;

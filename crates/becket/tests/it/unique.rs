@@ -55,6 +55,11 @@ async fn delivery_is_answered_with_the_task_that_stands_for_its_own() {
     assert!(counted(&world, "becket_deliveries_total{source=\"github\",answer=\"accepted\"} 2").await);
     let duplicate = world.post(push("a-2", "octo/a")).await;
     assert_eq!((duplicate.status, &duplicate.body["duplicate"]), (202, &json!(true)), "it is known all the same");
+    assert_eq!(duplicate.tasks(), first.tasks());
+    let status = get(&world, "/api/v1/webhook_status/a-2").await.body;
+    assert_eq!((&status["status"], &status["attempts"]), (&json!("completed"), &json!(1)), "as the task stands");
+    let delivery = get(&world, "/api/v1/deliveries/a-2").await.body;
+    assert_eq!(delivery["task_ids"], json!(first.tasks()), "{delivery}");
     assert!(counted(&world, "becket_tasks_reused_total 1").await, "a duplicate asks for nothing");
 }
 

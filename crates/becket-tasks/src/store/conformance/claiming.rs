@@ -54,7 +54,9 @@ pub async fn claim_takes_only_the_kinds_it_asks_for(factory: &dyn Factory) {
     let world = World::new(factory).await;
     let ids = world.submit(submission(vec![task("other"), task("work"), task("third")])).await.tasks;
     world.claim_one("w", ids[1]).await;
-    assert!(world.claim(Claim { kinds: kinds(&[]), ..claim_by("w") }).await.unwrap().is_empty());
+    // What asks for nothing is answered at once, however long it would wait.
+    assert!(world.claim(Claim { kinds: kinds(&[]), wait: HOUR, ..claim_by("w") }).await.unwrap().is_empty());
+    assert!(world.claim(Claim { limit: 0, wait: HOUR, ..claim_by("w") }).await.unwrap().is_empty());
     let both = world.claim(Claim { kinds: kinds(&["third", "other"]), ..claim_by("w") }).await.unwrap();
     assert_eq!(both.iter().map(|claimed| claimed.id).collect::<Vec<_>>(), [ids[0], ids[2]]);
 }

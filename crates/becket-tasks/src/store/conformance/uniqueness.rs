@@ -89,7 +89,8 @@ pub async fn task_that_ended_badly_stands_for_nothing(factory: &dyn Factory) {
     assert!(!world.submit(submission(vec![unique("k")])).await.duplicate);
 }
 
-/// What the sender sent is kept, though it gives rise to nothing new; and others may wait for the one that is there.
+/// What the sender sent is kept, though it gives rise to nothing new: with the task that stands for its own, for as long as
+/// that is kept. And others may wait for the one that is there.
 pub async fn delivery_is_kept_though_its_task_is_known(factory: &dyn Factory) {
     let world = World::new(factory).await;
     let first = world.add(unique("k")).await;
@@ -98,10 +99,21 @@ pub async fn delivery_is_kept_though_its_task_is_known(factory: &dyn Factory) {
         (delivery.duplicate, delivery.tasks.as_slice(), delivery.reused.as_slice()),
         (false, &[first][..], &[first][..])
     );
-    assert!(world.info(delivery.submission).await.tasks.is_empty());
+    assert_eq!(world.info(delivery.submission).await.tasks, [first]);
+    let again = world.submit(keyed("d", vec![unique("k")])).await;
+    assert_eq!((again.duplicate, again.submission, again.tasks.as_slice()), (true, delivery.submission, &[first][..]));
     let child = NewTask { after: vec![Parent::Submitted { submission: 0, task: 0 }], ..task("work") };
     let both = world.insert(vec![submission(vec![unique("k")]), submission(vec![child])]).await.unwrap();
     assert_eq!(world.store.family(both[1].tasks[0]).await.unwrap().unwrap().parents, [first]);
+    let replayed = world.append(delivery.submission, vec![unique("k"), task("work")]).await.unwrap().unwrap();
+    assert_eq!(world.info(delivery.submission).await.tasks, replayed.tasks, "each once");
+
+    let claimed = world.claim_all("w").await;
+    assert_eq!(claimed[0].id, first);
+    world.end(&claimed[0], completed_with("7", HOUR)).await;
+    world.cancel(vec![both[1].tasks[0]], "no more".into()).await.unwrap();
+    assert_eq!(world.purge(vec![first]).await.unwrap(), [first]);
+    assert_eq!(world.info(delivery.submission).await.tasks, replayed.tasks[1..]);
 }
 
 /// Also where the same call brought the first.

@@ -42,6 +42,8 @@ pub(super) struct Rows {
     pub(super) children: BTreeMap<TaskId, BTreeSet<TaskId>>,
     /// The latest task of each kind and key that is to be unique.
     pub(super) uniques: BTreeMap<(Arc<str>, Arc<str>), TaskId>,
+    /// The submissions of others that a task stands for, and is listed at.
+    stand_ins: BTreeMap<TaskId, BTreeSet<SubmissionId>>,
     /// Tasks that have ended, and whose children are being told.
     pub(super) ended: Vec<TaskId>,
     pub(super) schedules: BTreeMap<Arc<str>, ScheduleState>,
@@ -131,6 +133,7 @@ impl Rows {
             order: Order::default(),
             children: BTreeMap::new(),
             uniques: BTreeMap::new(),
+            stand_ins: BTreeMap::new(),
             ended: Vec::new(),
             schedules: BTreeMap::new(),
         }
@@ -186,6 +189,16 @@ impl Rows {
         stands_for_another(task.state(), task.updated_at, unique.fresh, now).then_some(*known)
     }
 
+    /// Lists a task that stands for one of a submission there too.
+    fn stand_in(&mut self, submission: SubmissionId, known: TaskId) {
+        if let Some(of) = self.submissions.get_mut(&submission)
+            && let Err(place) = of.info.tasks.binary_search(&known)
+        {
+            of.info.tasks.insert(place, known);
+            self.stand_ins.entry(known).or_default().insert(submission);
+        }
+    }
+
     /// The answer to a submission of which nothing is new.
     fn all_known(&self, new: &Submission, now: Timestamp) -> Option<Inserted> {
         if new.key.is_some() || new.tasks.is_empty() {
@@ -229,6 +242,7 @@ impl Rows {
             Inserted { submission, tasks: Vec::new(), duplicate: false, started: Vec::new(), reused: Vec::new() };
         for mut new in new {
             if let Some(known) = self.standing_for(&new, now) {
+                self.stand_in(submission, known);
                 inserted.tasks.push(known);
                 inserted.reused.push(known);
                 continue;
@@ -490,8 +504,11 @@ impl Rows {
         self.uniques.retain(|_, task| *task != id);
         self.leave_family(id, &row.parents);
         let submission = row.task.submission;
-        if let Some(of) = self.submissions.get_mut(&submission) {
-            of.info.tasks.retain(|task| *task != id);
+        let stood_for = self.stand_ins.remove(&id).unwrap_or_default();
+        for of in stood_for.into_iter().chain([submission]) {
+            if let Some(of) = self.submissions.get_mut(&of) {
+                of.info.tasks.retain(|task| *task != id);
+            }
         }
         Some(submission)
     }

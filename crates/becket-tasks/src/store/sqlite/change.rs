@@ -49,6 +49,11 @@ pub(super) enum Change {
         submission: SubmissionId,
         task: TaskId,
     },
+    /// Ties a task to a submission that it stands for; it may do so already.
+    StandIn {
+        submission: SubmissionId,
+        task: TaskId,
+    },
     /// The task begins attempt `attempt`; the one before, if its row holds one, becomes history.
     Start {
         task: TaskId,
@@ -155,7 +160,6 @@ pub(super) enum Change {
     },
     ForgetTask {
         task: TaskId,
-        submission: SubmissionId,
         state: State,
     },
     /// Submissions of one block, or erased ones.

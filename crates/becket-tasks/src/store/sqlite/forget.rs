@@ -33,7 +33,7 @@ impl Writer {
             return Ok(None);
         }
         let (submission, state) = (ready.submission, ready.standing.state);
-        self.apply(round, &Change::ForgetTask { task, submission, state })?;
+        self.apply(round, &Change::ForgetTask { task, state })?;
         Ok(Some(submission))
     }
 

@@ -135,6 +135,7 @@ impl Writer {
         let mut added = Appended { tasks: Vec::with_capacity(tasks.len()), ..Appended::default() };
         for task in tasks {
             if let Some(known) = self.standing_for(round, &task)? {
+                self.stand_in(round, of.submission, known)?;
                 added.tasks.push(known);
                 added.reused.push(known);
                 continue;
@@ -205,6 +206,12 @@ impl Writer {
         let Some(ready) = self.ready_or_running(known)? else { return Ok(None) };
         let since = self.rows.updated_at(known)?.unwrap_or_default();
         Ok(stands_for_another(ready.standing.state, since, unique.fresh, round.now).then_some(known))
+    }
+
+    /// Lists a task that stands for one of a submission there too, unless it is the submission's own.
+    fn stand_in(&mut self, round: &mut Round, submission: SubmissionId, known: TaskId) -> Result<()> {
+        let owner = self.ready_or_running(known)?.map(|ready| ready.submission);
+        if owner == Some(submission) { Ok(()) } else { self.apply(round, &Change::StandIn { submission, task: known }) }
     }
 
     /// The answer to a submission of which nothing is new.

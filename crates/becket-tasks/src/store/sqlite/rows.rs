@@ -94,6 +94,10 @@ impl Rows {
             Change::Task(row) => self.insert_task(row),
             Change::Appended { submission, task } => self
                 .execute("INSERT INTO appended VALUES (?1, ?2)", params![sql(submission.as_u64()), sql(task.as_u64())]),
+            Change::StandIn { submission, task } => self.execute(
+                "INSERT OR IGNORE INTO appended VALUES (?1, ?2)",
+                params![sql(submission.as_u64()), sql(task.as_u64())],
+            ),
             Change::Start { task, from, hold, attempt, worker, at } => {
                 if *hold != Hold::Open {
                     self.hold(*task, Hold::Open)?;
@@ -124,7 +128,7 @@ impl Rows {
                 params![sql(task.as_u64()), name, at.as_millis(), body],
             ),
             Change::ForgetSteps { task } => self.execute("DELETE FROM steps WHERE task = ?1", [sql(task.as_u64())]),
-            Change::ForgetTask { task, submission, state } => self.forget_task(*task, *submission, *state),
+            Change::ForgetTask { task, state } => self.forget_task(*task, *state),
             Change::ForgetSubmissions { submissions, block } => self.forget_submissions(submissions, *block),
             Change::DropPayloads { submissions, block } => self.drop_payloads(submissions, *block),
             Change::Erase { submission, block, rewritten, moved } => {
@@ -282,7 +286,7 @@ impl Rows {
         )
     }
 
-    fn forget_task(&mut self, task: TaskId, submission: SubmissionId, state: State) -> Result<()> {
+    fn forget_task(&mut self, task: TaskId, state: State) -> Result<()> {
         self.deltas[place(state)] -= 1;
         let number = sql(task.as_u64());
         self.execute("DELETE FROM tasks WHERE id = ?1", [number])?;
@@ -291,7 +295,7 @@ impl Rows {
         self.execute("DELETE FROM families WHERE child = ?1", [number])?;
         self.execute("DELETE FROM uniques WHERE task = ?1", [number])?;
         self.execute("DELETE FROM steps WHERE task = ?1", [number])?;
-        self.execute("DELETE FROM appended WHERE submission = ?1 AND task = ?2", [sql(submission.as_u64()), number])
+        self.execute("DELETE FROM appended WHERE task = ?1", [number])
     }
 
     fn forget_submissions(&mut self, submissions: &[SubmissionId], block: Option<i64>) -> Result<()> {

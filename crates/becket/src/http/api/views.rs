@@ -187,7 +187,7 @@ pub(super) struct DeliveryView {
     /// Size of the body in bytes.
     #[schema(example = 11_724)]
     pub(super) size: u64,
-    /// Its tasks that are still kept.
+    /// Its tasks that are still kept, and those that stand for one of its own.
     #[schema(value_type = Vec<String>)]
     pub(super) task_ids: Vec<TaskId>,
 }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use axum::response::{IntoResponse, Response};
 use becket_webhooks::Rejection;
-use http::StatusCode;
-use http::header::RETRY_AFTER;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{Arrival, Place};
 use crate::http::answer;
@@ -38,6 +38,9 @@ pub(super) enum Refusal {
         /// The declared length, or what had come when it became too much.
         size: u64,
     },
+    /// It is compressed. Signatures are made of the bytes that are sent, no forge compresses them, and a small body that
+    /// becomes a large one is a known attack.
+    Compressed,
     /// The bodies of other requests take all the memory that there is for them.
     NoRoom,
     /// Its body did not come in time.
@@ -57,6 +60,7 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Compressed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
@@ -68,6 +72,7 @@ impl Refusal {
     fn public(&self) -> String {
         match self {
             Self::TooLarge { limit, .. } => format!("the body is larger than {limit} bytes"),
+            Self::Compressed => "compressed bodies are not taken; send it as it is".to_owned(),
             Self::NoRoom => "there is no room for the body now; send it again".to_owned(),
             Self::Timeout => "the body did not arrive in time".to_owned(),
             Self::Broken => "the body did not arrive whole".to_owned(),
@@ -79,6 +84,7 @@ impl Refusal {
     fn reason(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "body_too_large",
+            Self::Compressed => "compressed",
             Self::NoRoom => "no_room",
             Self::Timeout => "body_timeout",
             Self::Broken => "body_incomplete",
@@ -92,6 +98,7 @@ impl Refusal {
             Self::TooLarge { limit, size } => {
                 format!("the body has at least {size} bytes, and the source takes {limit}; see `body_limit`")
             }
+            Self::Compressed => "the body is compressed (`Content-Encoding`), and is taken only as it is".to_owned(),
             Self::NoRoom => "the bodies of other requests took all of `server.body_memory`".to_owned(),
             Self::Timeout => "the body did not arrive within `server.body_timeout`".to_owned(),
             Self::Broken => "the connection ended before the body did".to_owned(),
@@ -102,10 +109,19 @@ impl Refusal {
     fn size(&self) -> Option<u64> {
         match self {
             Self::TooLarge { size, .. } => Some(*size),
-            Self::NoRoom | Self::Timeout | Self::Broken => None,
+            Self::Compressed | Self::NoRoom | Self::Timeout | Self::Broken => None,
             Self::Rejected { size, .. } => u64::try_from(*size).ok(),
         }
     }
+}
+
+/// Whether a body is said to be anything but itself.
+pub(super) fn is_compressed(headers: &HeaderMap) -> bool {
+    let is_itself = |value: &HeaderValue| {
+        let value = value.as_bytes().trim_ascii();
+        value.is_empty() || value.eq_ignore_ascii_case(b"identity")
+    };
+    !headers.get_all(CONTENT_ENCODING).iter().all(is_itself)
 }
 
 /// Counts, logs (not more often than is useful) and keeps a refusal, and answers its sender.
@@ -138,6 +154,8 @@ pub(super) fn refuse(place: &Place, arrival: &Arrival<'_>, refusal: &Refusal) ->
     let problem = Problem::new(status, refusal.public());
     match refusal {
         Refusal::NoRoom => problem.header(RETRY_AFTER, answer::retry_after()).into_response(),
+        // As RFC 9110, section 12.5.3, has it for a 415.
+        Refusal::Compressed => problem.header(ACCEPT_ENCODING, HeaderValue::from_static("identity")).into_response(),
         _ => problem.into_response(),
     }
 }

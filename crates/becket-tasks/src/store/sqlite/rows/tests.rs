@@ -90,6 +90,9 @@ fn changes() -> Vec<Change> {
         task(13, None),
         task(31, None),
         Change::Appended { submission: SubmissionId::from_u64(10), task: id(31) },
+        Change::StandIn { submission: SubmissionId::from_u64(20), task: id(11) },
+        Change::StandIn { submission: SubmissionId::from_u64(20), task: id(11) },
+        Change::StandIn { submission: SubmissionId::from_u64(20), task: id(13) },
         Change::Start { task: id(11), from: State::Queued, hold: Hold::Open, attempt: 1, worker: 1, at },
         end(id(11), State::Retrying, Outcome::Failed),
         Change::Start { task: id(11), from: State::Retrying, hold: Hold::Adrift, attempt: 2, worker: 1, at },
@@ -101,7 +104,7 @@ fn changes() -> Vec<Change> {
         Change::Step { task: id(12), name: "done".into(), at, body: b"8".to_vec() },
         Change::ForgetSteps { task: id(12) },
         Change::Move { task: id(13), from: State::Queued, to: to(State::Cancelled), at, error: Some("no".into()) },
-        Change::ForgetTask { task: id(13), submission: SubmissionId::from_u64(10), state: State::Cancelled },
+        Change::ForgetTask { task: id(13), state: State::Cancelled },
         Change::ForgetSubmissions { submissions: vec![SubmissionId::from_u64(30)], block: Some(1) },
         Change::DropPayloads { submissions: vec![SubmissionId::from_u64(25)], block: 1 },
         Change::Erase {
@@ -190,6 +193,7 @@ const fn name(change: &Change) -> &'static str {
         Change::Block(_) => "block",
         Change::Task(_) => "task",
         Change::Appended { .. } => "appended",
+        Change::StandIn { .. } => "stand in",
         Change::Start { .. } => "start",
         Change::End { .. } => "end",
         Change::Move { .. } => "move",
@@ -212,7 +216,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 35, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 36, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

@@ -16,6 +16,7 @@ mod limits;
 mod operator;
 mod receiver;
 mod sender;
+#[expect(dead_code, reason = "shared with the target `hostile`, which uses the rest")]
 mod server;
 mod shutdown;
 mod slow_target;

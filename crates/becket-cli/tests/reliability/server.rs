@@ -72,6 +72,13 @@ impl Place {
         timeout(PATIENCE, ended).await.expect("it serves").unwrap()
     }
 
+    /// What its processes have logged so far; whole lines only.
+    pub(crate) fn log(&self) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let whole = log.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        String::from_utf8(log[..whole].to_vec()).expect("the log is text")
+    }
+
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         // Nothing of the tester's own settings reaches the server.

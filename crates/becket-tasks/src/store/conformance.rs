@@ -132,6 +132,7 @@ macro_rules! store_conformance {
                 task_that_ended_badly_stands_for_nothing,
                 delivery_is_kept_though_its_task_is_known,
                 appended_task_is_listed_though_it_stands_for_the_next,
+                delivery_goes_with_the_task_that_stood_for_its_own,
             },
             leasing::{
                 renewed_lease_lasts_longer,

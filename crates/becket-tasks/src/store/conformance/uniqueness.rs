@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::factory::Factory;
 use super::world::{HOUR, SEC, World, completed_with, give_up, keyed, submission, task, task_started_by};
+use crate::query::Retention;
 use crate::state::State;
 use crate::submission::{NewTask, Parent, Unique};
 
@@ -114,6 +115,20 @@ pub async fn delivery_is_kept_though_its_task_is_known(factory: &dyn Factory) {
     world.cancel(vec![both[1].tasks[0]], "no more".into()).await.unwrap();
     assert_eq!(world.purge(vec![first]).await.unwrap(), [first]);
     assert_eq!(world.info(delivery.submission).await.tasks, replayed.tasks[1..]);
+}
+
+/// In the same slice as its task, though it was that of another.
+pub async fn delivery_goes_with_the_task_that_stood_for_its_own(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let first = world.add(unique("k")).await;
+    let delivery = world.submit(keyed("d", vec![unique("k")])).await.submission;
+    let claimed = world.claim_one("w", first).await;
+    world.end(&claimed, completed_with("7", HOUR)).await;
+    world.clock.advance(HOUR);
+    let retention = Retention { age: SEC, finished_max: 10 };
+    let pruned = world.prune(retention).await.unwrap();
+    assert_eq!((pruned.tasks, pruned.submissions), (1, 2));
+    assert!(world.store.submission(delivery).await.unwrap().is_none());
 }
 
 /// Also where the same call brought the first.

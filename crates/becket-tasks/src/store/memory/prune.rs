@@ -15,7 +15,7 @@ impl Rows {
         let mut more = false;
         let results = self.forget_results(now, &mut more);
         let tasks = self.outdated_tasks(oldest_kept, retention.finished_max, &mut more);
-        let bereft: Vec<SubmissionId> = tasks.iter().filter_map(|id| self.remove_task(*id)).collect();
+        let bereft: Vec<SubmissionId> = tasks.iter().flat_map(|id| self.remove_task(*id)).collect();
         let submissions = self.forget_submissions(oldest_kept, &mut more);
         self.drop_payloads(bereft);
         Pruned { tasks: tasks.len() as u64, submissions, results, more }

@@ -498,19 +498,19 @@ impl Rows {
         finished
     }
 
-    /// Removes a task; answers which submission it was of.
-    pub(super) fn remove_task(&mut self, id: TaskId) -> Option<SubmissionId> {
-        let row = self.tasks.remove(&id)?;
+    /// Removes a task; answers which submissions it was listed at.
+    pub(super) fn remove_task(&mut self, id: TaskId) -> BTreeSet<SubmissionId> {
+        let Some(row) = self.tasks.remove(&id) else { return BTreeSet::new() };
         self.uniques.retain(|_, task| *task != id);
         self.leave_family(id, &row.parents);
-        let submission = row.task.submission;
-        let stood_for = self.stand_ins.remove(&id).unwrap_or_default();
-        for of in stood_for.into_iter().chain([submission]) {
-            if let Some(of) = self.submissions.get_mut(&of) {
+        let mut bereft = self.stand_ins.remove(&id).unwrap_or_default();
+        bereft.insert(row.task.submission);
+        for of in &bereft {
+            if let Some(of) = self.submissions.get_mut(of) {
                 of.info.tasks.retain(|task| *task != id);
             }
         }
-        Some(submission)
+        bereft
     }
 
     pub(super) fn erase(&mut self, id: SubmissionId) -> bool {

@@ -25,16 +25,18 @@ impl Writer {
         Ok(purged)
     }
 
-    fn forget_if_finished(&mut self, round: &mut Round, task: TaskId) -> Result<Option<SubmissionId>> {
+    /// Removes a task, unless it is still needed; answers which submissions it was listed at.
+    fn forget_if_finished(&mut self, round: &mut Round, task: TaskId) -> Result<Option<Vec<SubmissionId>>> {
         let Some(ready) = self.rows.task(task)?.filter(|ready| ready.standing.state.is_finished()) else {
             return Ok(None);
         };
         if self.has_families && self.rows.has_unfinished_children(task)? {
             return Ok(None);
         }
-        let (submission, state) = (ready.submission, ready.standing.state);
-        self.apply(round, &Change::ForgetTask { task, state })?;
-        Ok(Some(submission))
+        let mut bereft = self.rows.stood_for(task)?;
+        bereft.push(ready.submission);
+        self.apply(round, &Change::ForgetTask { task, state: ready.standing.state })?;
+        Ok(Some(bereft))
     }
 
     /// Removes what a reader found outdated, as far as it still is.
@@ -52,11 +54,11 @@ impl Writer {
         for (task, seen) in outdated.tasks {
             if (seen < oldest_kept || too_many > 0)
                 && self.rows.updated_at(task)? == Some(seen)
-                && let Some(submission) = self.forget_if_finished(round, task)?
+                && let Some(submissions) = self.forget_if_finished(round, task)?
             {
                 pruned.tasks += 1;
                 too_many = too_many.saturating_sub(1);
-                bereft.push(submission);
+                bereft.extend(submissions);
             }
         }
         bereft.sort_unstable();

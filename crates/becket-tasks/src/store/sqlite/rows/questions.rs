@@ -85,6 +85,14 @@ impl Rows {
         query.query_row([sql(submission.as_u64())], |row| row.get(0)).map_err(failed)
     }
 
+    /// The submissions that a task is listed at beside its own.
+    pub(in super::super) fn stood_for(&self, task: TaskId) -> Result<Vec<SubmissionId>> {
+        let of = "SELECT submission FROM appended WHERE task = ?1";
+        let mut query = self.connection.prepare_cached(of).map_err(failed)?;
+        let rows = query.query_map([sql(task.as_u64())], |row| row.get(0).map(submission_id)).map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
     /// How many tasks are finished, those of the open transaction included.
     pub(in super::super) fn finished(&self) -> Result<u64> {
         let mut totals = super::super::read::totals(&self.connection)?;

@@ -3,7 +3,7 @@
 //! The parsers in [`values`](super::values) say what is wrong and how to mend it ([`Problem`]); the reader adds
 //! which key and which layer ([`Error`]). No text here holds a secret: parsers of secrets never quote their input.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::origin::Origin;
 
@@ -60,9 +60,25 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin.place())?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", Plain(&self.key))?;
         }
-        write!(f, "{}; {}", self.what, self.mend)
+        write!(f, "{}; {}", Plain(&self.what), Plain(&self.mend))
+    }
+}
+
+/// Text for a terminal: what would control it is written out. A file may come from others, and so may its keys.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            if character.is_control() && character != '\n' {
+                write!(f, "{}", character.escape_unicode())?;
+            } else {
+                f.write_char(character)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -348,3 +348,10 @@ fn a_named_file_is_read() {
     let origin = &loaded.origins.get("server.listen").unwrap().origin;
     assert_eq!(origin.to_string(), format!("{}:2", path.display()));
 }
+
+#[test]
+fn errors_never_control_the_terminal_that_shows_them() {
+    let errors = Config::from_toml("server.\"lis\\u001b[31mten\" = 1").unwrap_err();
+    let shown = errors.to_string();
+    assert!(shown.contains(r"lis\u{1b}[31mten") && !shown.contains('\u{1b}'), "{shown}");
+}

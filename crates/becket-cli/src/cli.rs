@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Pauses(PausesArgs),
     /// Looks at schedules, pauses them and fires them by hand.
     Schedules(SchedulesArgs),
+    /// Shows the routes of the configuration, and tells which of them get a delivery, and why not. Asks no server.
+    Routes(RoutesArgs),
     /// Looks at targets that have a name, and closes the breaker of one.
     Targets(TargetsArgs),
     /// Shows and checks the configuration.
@@ -319,6 +321,47 @@ pub(crate) enum SchedulesCommand {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
+}
+
+/// Arguments of `becket routes`.
+#[derive(Debug, Args)]
+pub(crate) struct RoutesArgs {
+    /// What to do with them [default: list].
+    #[command(subcommand)]
+    pub(crate) command: Option<RoutesCommand>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// What can be done with routes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoutesCommand {
+    /// Lists all routes, in the order in which they are asked.
+    List {
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Tells for each route whether it gets a delivery, and why not.
+    ///
+    /// The delivery is signed, verified and read as its source does it. Exit codes: 0 a route gets it, 1 none does, 2 the
+    /// configuration or the arguments make no sense.
+    Test(RouteTestArgs),
+}
+
+/// Arguments of `becket routes test`.
+#[derive(Debug, Args)]
+pub(crate) struct RouteTestArgs {
+    /// The event, with its action, as for `becket send`: `issues.opened`.
+    pub(crate) event: String,
+    /// The payload; `-` reads it from the standard input [default: the built-in sample of the event. Without one, filters
+    /// that need a payload cannot be told].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) payload: Option<PathBuf>,
+    /// The name of the source in the configuration [default: the only one, or the only one with a sample of the event].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 /// Arguments of `becket targets`.

@@ -18,6 +18,7 @@ mod latency;
 mod logging;
 mod output;
 mod pauses;
+mod routes;
 mod samples;
 mod schedules;
 mod send;
@@ -72,6 +73,7 @@ async fn dispatch(command: Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Resume(args) => pauses::resume(args, json).await,
         Command::Pauses(args) => pauses::list(&args, json).await,
         Command::Schedules(args) => schedules::run(args, json).await,
+        Command::Routes(args) => routes::run(args, json),
         Command::Targets(args) => targets::run(args, json).await,
         Command::Config(args) => config::run(args, json),
         Command::Completions { shell } => completions::run(shell),

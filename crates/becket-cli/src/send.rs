@@ -71,14 +71,7 @@ fn list(json: bool) -> anyhow::Result<()> {
 /// The body: of the file, or the event's sample; for kinds without samples made up.
 fn body(event: &str, kind: Kind, file: Option<&Path>) -> anyhow::Result<Bytes> {
     match (file, kind) {
-        (Some(file), _) if file == Path::new("-") => {
-            let mut body = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut body).context("read the payload from the standard input")?;
-            Ok(body.into())
-        }
-        (Some(file), _) => {
-            Ok(std::fs::read(file).with_context(|| format!("read the payload {}", file.display()))?.into())
-        }
+        (Some(file), _) => read(file),
         (None, Kind::StandardWebhooks) => Ok(sender::plain_body(event, SystemTime::now())),
         (None, Kind::Custom) => Ok(Bytes::from_static(b"{}")),
         (None, kind) => match samples::find(kind, event) {
@@ -88,6 +81,16 @@ fn body(event: &str, kind: Kind, file: Option<&Path>) -> anyhow::Result<Bytes> {
                 .into()),
         },
     }
+}
+
+/// A payload from a file, or from the standard input.
+pub(crate) fn read(file: &Path) -> anyhow::Result<Bytes> {
+    if file == Path::new("-") {
+        let mut body = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut body).context("read the payload from the standard input")?;
+        return Ok(body.into());
+    }
+    Ok(std::fs::read(file).with_context(|| format!("read the payload {}", file.display()))?.into())
 }
 
 /// Shows the answer to one delivery.

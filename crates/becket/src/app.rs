@@ -30,12 +30,14 @@ pub use self::error::{Mistake, StartError};
 pub use self::running::{Mounted, Running};
 pub use self::store::IntoStore;
 
+use self::plan::Plan;
 use self::schedules::Given;
 use self::store::StoreChoice;
 use crate::config::{self, Config, Loader};
 use crate::extract::States;
 use crate::handler::{Configured, IntoHandler};
 use crate::route::IntoPatterns;
+use crate::route::explain::Routing;
 
 /// An application: what it listens to and what it does.
 ///
@@ -104,9 +106,12 @@ impl App {
         self
     }
 
-    /// Calls `handler` for each delivery that matches `patterns`: `event`, `event.action`, `*`, or a list of them.
+    /// Calls `handler` for each delivery that matches `patterns`: `event`, `event.action`, `*`, or a list of them; `*`
+    /// stands for any text within each part, too ([`Pattern`](crate::Pattern)).
     ///
-    /// Every handler that matches gets the delivery, each as a task of its own. A plain function runs as
+    /// Every handler that matches gets the delivery, each as a task of its own;
+    /// [`source`](crate::Configured::source), [`when`](crate::Configured::when) and [`stop`](crate::Configured::stop)
+    /// narrow that. A plain function runs as
     /// `handlers.mode` says, which is inline unless configured; [`background`](crate::background) and
     /// [`inline`](crate::inline) say it here.
     ///
@@ -202,6 +207,38 @@ impl App {
     pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
         self.listen = Some(address.into());
         self
+    }
+
+    /// The routes, as they would be asked for each delivery: to look at them, and to test which get what. Starts nothing.
+    ///
+    /// ```
+    /// use becket::route::{Sought, explain::Why};
+    /// use becket::{App, background};
+    ///
+    /// async fn greet() {}
+    /// async fn log() {}
+    ///
+    /// # fn main() -> Result<(), becket::StartError> {
+    /// let app = App::new()
+    ///     .github("the webhook's secret")
+    ///     .on("issues.*", background(greet).when("payload.sender.type != 'Bot'").stop())
+    ///     .on("*", background(log));
+    /// let routing = app.routes()?;
+    ///
+    /// let mut opened = Sought::new("github", "issues", Some("opened"));
+    /// opened.json = Some(r#"{"sender": {"type": "User"}}"#.into());
+    /// let explained = routing.explain(&opened);
+    /// assert_eq!(explained[0].why, Why::Matches);
+    /// assert_eq!(explained[1].why, Why::StoppedBy(explained[0].route.name.clone()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StartError::Mistakes`], as [`start`](Self::start).
+    pub fn routes(self) -> Result<Routing, StartError> {
+        let Plan { routes, sources, .. } = plan::plan(self).map_err(StartError::Mistakes)?;
+        Ok(Routing { routes: Arc::new(routes), sources: sources.into_iter().map(|one| one.source).collect() })
     }
 
     /// Starts to work and to listen; the returned handle stops it.

@@ -49,6 +49,7 @@ pub use load::{Loaded, Loader, NAMED_FLAGS};
 pub use order::Order;
 pub(crate) use order::{DEBOUNCE_MAX, DEBOUNCE_MAX_MAX, DEBOUNCES};
 pub use origin::{MASK, Origin, Origins, Row};
+pub(crate) use suggest::nearest;
 pub use targets::Target;
 
 /// The commented defaults: every key with its meaning, range, default and environment variable.
@@ -261,8 +262,12 @@ pub struct Route {
     pub name: Option<String>,
     /// The patterns of events wanted, at least one: `event`, `event.action` or `*`.
     pub on: Vec<String>,
-    /// Only from this source, which exists. `None`: from any.
-    pub source: Option<String>,
+    /// Only from these sources, `*` standing for any text; each is like one that exists. Empty: from any.
+    pub sources: Vec<String>,
+    /// What must be true of a delivery; known to parse.
+    pub when: Option<String>,
+    /// Whether routes behind it do not get what it gets.
+    pub stop: bool,
     /// What is done with them.
     pub to: Target,
     /// Whether the sender waits.

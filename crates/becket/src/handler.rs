@@ -5,6 +5,7 @@
 //! wrong, and not just the function. [`background`] and [`inline`] wrap a handler to say how it runs.
 
 mod batch;
+mod choice;
 mod configured;
 mod name;
 mod order;
@@ -17,6 +18,7 @@ pub use result::IntoResult;
 #[cfg(feature = "testing")]
 pub(crate) use batch::RunBatch;
 pub(crate) use batch::{Around, Batch};
+pub(crate) use choice::Choice;
 pub(crate) use configured::RunTask;
 pub(crate) use order::{Given, Order};
 

@@ -21,6 +21,8 @@ mod guides {
     struct Fairness;
     #[doc = include_str!("../../../docs/guides/unique.md")]
     struct Unique;
+    #[doc = include_str!("../../../docs/guides/routing.md")]
+    struct Routing;
 }
 
 pub use app::{App, Cron, IntoStore, Mistake, Mounted, Running, StartError, cron};

@@ -10,6 +10,7 @@ mod enqueue;
 mod errors;
 mod pauses;
 mod reference;
+mod routes;
 mod samples;
 mod schedules;
 mod serve;

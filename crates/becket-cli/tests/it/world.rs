@@ -1,6 +1,6 @@
 //! A folder with a configuration, the program run in it, and a server that is stopped when its test is over.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
 
@@ -137,6 +137,16 @@ impl Server<'_> {
         let args = format!("tasks watch {args} --url {}", self.url);
         let mut child = self.world.becket(args.split_whitespace()).stdout(Stdio::piped()).spawn().unwrap();
         Watch { lines: BufReader::new(child.stdout.take().unwrap()), child }
+    }
+
+    /// What Prometheus would read.
+    pub(crate) fn metrics(&self) -> String {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(format!("GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes()).unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        page
     }
 
     /// Asks the server to stop, as a supervisor does, and waits for its end.

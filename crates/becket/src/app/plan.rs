@@ -17,9 +17,10 @@ use crate::handler::{Around, Batch, Configured};
 use crate::http::ingest::{Auto, Received};
 use crate::http::kept;
 use crate::notify::{KIND, Notifier, is_reserved};
-use crate::route::Pattern;
+use crate::route::filter::Filter;
 use crate::route::routes::{Route, Routes};
 use crate::route::table::Wanted;
+use crate::route::{Pattern, names_source};
 use crate::target::Targets;
 
 /// An application that makes sense.
@@ -39,7 +40,18 @@ pub(super) struct Plan {
 pub(super) struct Named {
     pub(super) kind: String,
     pub(super) wanted: Option<Wanted>,
+    /// What is true of the deliveries that it gets.
+    pub(super) filter: Option<Filter>,
+    /// What it is called where it is no handler in Rust.
+    pub(super) target: Option<String>,
     pub(super) handler: Configured,
+}
+
+impl Named {
+    /// A handler for tasks that are enqueued by hand or by the clock.
+    pub(super) fn by_hand(kind: String, handler: Configured) -> Self {
+        Self { kind, wanted: None, filter: None, target: None, handler }
+    }
 }
 
 /// Checks an application.
@@ -68,9 +80,10 @@ pub(super) fn plan_around(app: App, around: &dyn Around) -> Result<Plan, Vec<Mis
     named.extend(targets::from_routes(&config.routes, &by_name, &mut mistakes));
     named.extend(targets::from_schedules(&config.schedules, &by_name, &mut mistakes));
     named.extend(targets::from_targets(&config, &by_name));
-    named.extend(tasks.into_iter().map(|(kind, handler)| Named { kind, wanted: None, handler }));
+    named.extend(tasks.into_iter().map(|(kind, handler)| Named::by_hand(kind, handler)));
     check_names(&named, &mut mistakes);
     check_states(&named, &states, &mut mistakes);
+    check_choices(&named, &mut mistakes);
     let notifier = notify::notifier(&named, &config, notify_secret, &mut mistakes);
     let ordered = named.iter().map(|one| ordered(one, &mut mistakes)).collect();
     let mut registry = Registry::new();
@@ -81,6 +94,7 @@ pub(super) fn plan_around(app: App, around: &dyn Around) -> Result<Plan, Vec<Mis
         let mend = "add `.github(secret)`, or `[sources.github]` to the configuration";
         mistakes.push(Mistake::new("handlers wait for deliveries, and there is no source that could send any", mend));
     }
+    check_source_names(&named, &sources, &mut mistakes);
     let (Ok(store), true) = (store, mistakes.is_empty()) else { return Err(mistakes) };
     for one in &mut named {
         one.handler.run = around.task(Arc::clone(&one.handler.run));
@@ -111,7 +125,39 @@ fn from_registration(given: Registration, mistakes: &mut Vec<Mistake>) -> Named 
             }
         }
     }
-    Named { kind, wanted: Some(Wanted { patterns, source: None }), handler }
+    let sources = handler.choice.sources.iter().map(|source| source.as_str().into()).collect();
+    let filter = handler.choice.when.as_deref().and_then(|text| match Filter::parse(text) {
+        Ok(filter) => Some(filter),
+        Err(error) => {
+            let what = format!("the filter of the handler `{kind}` cannot be used: {}", error.what());
+            mistakes.push(Mistake::new(what, error.mend()));
+            None
+        }
+    });
+    Named { kind, wanted: Some(Wanted { patterns, sources }), filter, target: None, handler }
+}
+
+fn check_choices(named: &[Named], mistakes: &mut Vec<Mistake>) {
+    for one in named.iter().filter(|one| one.wanted.is_none() && !one.handler.choice.is_empty()) {
+        let what = format!("the handler `{}` chooses among deliveries, and gets none", one.kind);
+        mistakes
+            .push(Mistake::new(what, "leave out `.source(…)`, `.when(…)` and `.stop()`, or register it with `.on(…)`"));
+    }
+}
+
+/// What handlers say of sources must be true of one.
+fn check_source_names(named: &[Named], sources: &[Received], mistakes: &mut Vec<Mistake>) {
+    if sources.is_empty() {
+        return;
+    }
+    for one in named {
+        let wanted = one.wanted.iter().flat_map(|wanted| &wanted.sources);
+        for pattern in wanted.filter(|pattern| !sources.iter().any(|one| names_source(pattern, one.source.name()))) {
+            let names: Vec<&str> = sources.iter().map(|one| one.source.name()).collect();
+            let what = format!("the handler `{}` is for the source `{pattern}`, and there is none", one.kind);
+            mistakes.push(Mistake::new(what, format!("there are {}", names.join(", "))));
+        }
+    }
 }
 
 fn check_names(named: &[Named], mistakes: &mut Vec<Mistake>) {
@@ -161,13 +207,14 @@ fn register(
         let inserted = registry.insert(KIND, tells.clone(), move |run: Run| notifier.clone().tell(run));
         debug_assert!(inserted.is_ok(), "it is the first");
     }
-    for (Named { kind, wanted, handler }, ordered) in named.into_iter().zip(ordered) {
+    for (Named { kind, wanted, filter, target, handler }, ordered) in named.into_iter().zip(ordered) {
         let kind: Arc<str> = kind.into();
         let mode = handler.mode.unwrap_or(config.handlers.mode);
         let policy = policy(&handler, ordered, if wanted.is_some() { mode } else { Mode::Background }, config);
         if let Some(wanted) = wanted {
             let (task, tell) = (policy.new_task(Arc::clone(&kind)), policy.notify.then(|| tells.clone()));
-            routes.push(Route { wanted, mode, task, tell });
+            let stop = handler.choice.stop;
+            routes.push(Route { wanted, filter, stop, target, mode, task, tell });
         }
         let (run, states) = (handler.run, Arc::clone(&states));
         let inserted = match handler.batch {

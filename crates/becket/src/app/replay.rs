@@ -12,6 +12,8 @@ use becket_tasks::{Client, SubmissionId};
 use futures_util::future::BoxFuture;
 
 use crate::http::api::Replay;
+use crate::http::kept;
+use crate::route::Sought;
 use crate::route::routes::Routes;
 
 /// Routes stored deliveries again. Their tasks run in the background, whatever their handlers' mode: nobody waits.
@@ -23,11 +25,17 @@ pub(super) struct Replayer {
 }
 
 impl Replayer {
-    fn tasks(&self, known: &SubmissionInfo) -> Vec<NewTask> {
+    async fn tasks(&self, known: &SubmissionInfo) -> becket_tasks::Result<Vec<NewTask>> {
         if *known.source == *SOURCE {
-            return self.scheduled.get(&known.event).cloned().into_iter().collect();
+            return Ok(self.scheduled.get(&known.event).cloned().into_iter().collect());
         }
-        self.routes.route(&known.source, &known.event, known.action.as_deref()).tasks
+        let mut sought = Sought::new(&known.source, &known.event, known.action.as_deref());
+        sought.delivery_id = known.key.as_deref();
+        if self.routes.look_into_payloads() {
+            let payload = self.client.store().payload(known.id).await?;
+            sought.json = payload.and_then(|payload| kept::json(&payload.meta, &payload.payload));
+        }
+        Ok(self.routes.route(&sought).tasks)
     }
 }
 
@@ -35,7 +43,8 @@ impl Replay for Replayer {
     fn replay(&self, delivery: SubmissionId) -> BoxFuture<'_, becket_tasks::Result<Option<Inserted>>> {
         Box::pin(async move {
             let Some(known) = self.client.store().submission(delivery).await? else { return Ok(None) };
-            self.client.append(delivery, self.tasks(&known)).await
+            let tasks = self.tasks(&known).await?;
+            self.client.append(delivery, tasks).await
         })
     }
 }

@@ -74,7 +74,7 @@ async fn not_found(uri: Uri) -> Problem {
 }
 
 pub(super) async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
-    let Plan { config, store, sources, autos, registry, routes, notifier, targets, .. } = plan;
+    let Plan { config, store, sources, autos, registry, mut routes, notifier, targets, .. } = plan;
     let opened = store.open().await?;
     let kinds = registry.kinds();
     let scheduled = registry.schedules().filter_map(|schedule| {
@@ -84,7 +84,9 @@ pub(super) async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> 
     let scheduled = scheduled.collect();
     let started = Engine::start(Arc::clone(&opened.store), registry, engine_options(&config)).await;
     let engine = started.map_err(StartError::Engine)?;
-    let (routes, metrics) = (Arc::new(routes), Arc::new(Metrics::new()));
+    let metrics = Arc::new(Metrics::new());
+    routes.count_in(&metrics);
+    let routes = Arc::new(routes);
     let rejections = Arc::new(RejectionLog::new());
     let limits =
         ingest::Limits { body_timeout: config.server.body_timeout, inline_deadline: config.server.inline_deadline };

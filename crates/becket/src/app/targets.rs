@@ -13,7 +13,8 @@ use sha2::{Digest as _, Sha256};
 use super::Mistake;
 use super::plan::Named;
 use crate::config::{self, Config, Route, Schedule, ScheduledWork};
-use crate::handler::{Configured, Order, RunTask};
+use crate::handler::{Choice, Configured, Order, RunTask};
+use crate::route::filter::Filter;
 use crate::route::table::Wanted;
 use crate::route::{Pattern, PatternError};
 use crate::target::{self, Attempt, BuildError, Target, Targets, UrlTemplate};
@@ -39,7 +40,7 @@ pub(super) fn from_targets(config: &Config, targets: &Targets) -> Vec<Named> {
         let target: Arc<dyn Target> = Arc::clone(target) as _;
         configured(target, tasks.timeout, tasks.retries, &backoff)
     };
-    targets.iter().map(|target| Named { kind: target.kind(), wanted: None, handler: handler(target) }).collect()
+    targets.iter().map(|target| Named::by_hand(target.kind(), handler(target))).collect()
 }
 
 /// An error with its causes.
@@ -69,18 +70,19 @@ pub(super) fn from_routes(routes: &[Route], targets: &Targets, mistakes: &mut Ve
     let mut named = Vec::with_capacity(routes.len());
     for route in routes {
         let kind = route.name.clone().unwrap_or_else(|| nth(&mut seen, own_name(&route.to)));
-        match (found(&route.to, targets), patterns(&route.on)) {
+        match (found(&route.to, targets), choice(route, &kind)) {
             (Ok(None), Ok(_)) => {}
-            (Ok(Some(target)), Ok(patterns)) => {
-                let wanted = Wanted { patterns, source: route.source.as_deref().map(Into::into) };
+            (Ok(Some(target)), Ok((wanted, filter))) => {
                 let handler = Configured {
                     mode: Some(route.mode),
                     priority: route.priority,
                     notify: route.notify.as_ref().map(|url| Address::new(url.expose_secret())),
+                    choice: Choice { stop: route.stop, ..Choice::default() },
                     order: order(&route.order),
                     ..configured(target, route.timeout, route.retries, &route.backoff)
                 };
-                named.push(Named { kind, wanted: Some(wanted), handler });
+                let target = Some(own_name(&route.to));
+                named.push(Named { kind, wanted: Some(wanted), filter, target, handler });
             }
             (Err(error), _) => mistakes.push(Mistake::new(
                 format!("the route `{kind}` has no usable target: {}", told(&error)),
@@ -101,7 +103,7 @@ pub(super) fn from_schedules(schedules: &[Schedule], targets: &Targets, mistakes
             Ok(None) => {}
             Ok(Some(target)) => {
                 let handler = Configured { priority: *priority, ..configured(target, *timeout, *retries, backoff) };
-                named.push(Named { kind: kind_of_schedule(name), wanted: None, handler });
+                named.push(Named::by_hand(kind_of_schedule(name), handler));
             }
             Err(error) => mistakes.push(Mistake::new(
                 format!("the schedule `{name}` has no usable target: {}", told(&error)),
@@ -151,6 +153,16 @@ fn nth(seen: &mut HashMap<String, u32>, name: String) -> String {
     let count = seen.entry(name.clone()).or_default();
     *count += 1;
     if *count == 1 { name } else { format!("{name}#{count}") }
+}
+
+/// Which deliveries a route gets.
+fn choice(route: &Route, kind: &str) -> Result<(Wanted, Option<Filter>), Mistake> {
+    let sources = route.sources.iter().map(|source| source.as_str().into()).collect();
+    let filter = route.when.as_deref().map(Filter::parse).transpose().map_err(|error| {
+        let what = format!("the filter of the route `{kind}` cannot be used: {}", error.what());
+        Mistake::new(what, error.mend())
+    })?;
+    Ok((Wanted { patterns: patterns(&route.on)?, sources }, filter))
 }
 
 fn patterns(texts: &[String]) -> Result<Vec<Pattern>, Mistake> {

@@ -147,7 +147,7 @@ fn sources_given_as_text_are_known_to_routes() {
     }
     .loaded()
     .config;
-    assert_eq!(config.routes[0].source.as_deref(), Some("github"));
+    assert_eq!(config.routes[0].sources, ["github"]);
 }
 
 #[test]
@@ -172,7 +172,7 @@ secert = "hunter2"
 secret = "hunter2"
 
 [[routes]]
-on = ["issues.opened", "issues.*"]
+on = ["issues.opened", "issues."]
 source = "gihub"
 to = "https://user:hunter2@example.org"
 mode = "backgruond"
@@ -199,7 +199,7 @@ timeout = 30
   becket.toml:13:10: sources.github: has no secret, so anyone could post to it; set `secret`, or write insecure_accept_unsigned = true to accept unsigned requests
   becket.toml:14:1: sources.github.secert: unknown key; did you mean `secret`?
   becket.toml:16:10: sources.billing.kind: is not set; add kind = "github", or another of the kinds
-  becket.toml:20:24: routes.0.on.1: `issues.*` is not a pattern; write `issues` for all its actions
+  becket.toml:20:24: routes.0.on.1: `issues.` is not a pattern; nothing stands before or after a full stop; write `event`, `event.action` or `event.*`
   becket.toml:21:1: routes.0.source: there is no source `gihub`; did you mean "github"?
   becket.toml:22:1: routes.0.to: is not a target; write to = "log", to = { http = "https://…" } or to = "NAME" for [targets.NAME]
   becket.toml:23:1: routes.0.mode: `backgruond` is not known here; did you mean "background"? Write "inline" or "background"

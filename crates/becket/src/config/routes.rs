@@ -12,6 +12,8 @@ use super::targets::inline::target;
 use super::targets::url::{masked, plain_url};
 use super::values::{self, Parsed};
 use super::{Backoff, Mode, Route, Tasks, order};
+use crate::route::filter::Filter;
+use crate::route::names_source;
 
 /// Reads all routes. `sources` and `targets` are the names that exist; `defaults` is `None` when `[tasks]` itself has
 /// errors.
@@ -38,7 +40,9 @@ fn read(
         section.problem("name", Problem::new("another route has this name", "choose another"));
     }
     let on = patterns(&mut section);
-    let source = section.optional("source", |v| known_source(v, sources));
+    let of = self::sources(&mut section, sources);
+    let when = section.optional("when", filter);
+    let stop = section.or("stop", (false, false), values::boolean);
     let to = target(&mut section, targets);
     let mode = section.or("mode", (Mode::Background, Mode::Background), values::mode);
     let retry = Retry::read(&mut section, defaults);
@@ -47,8 +51,8 @@ fn read(
     let order = order::read(&mut section);
     section.finish();
     let Retry { timeout, retries, backoff } = retry?;
-    let (on, to, mode, priority, order) = (on?, to?, mode?, priority?, order?);
-    Some(Route { name, on, source, to, mode, timeout, retries, backoff, priority, notify, order })
+    let (on, sources, stop, to, mode, priority, order) = (on?, of?, stop?, to?, mode?, priority?, order?);
+    Some(Route { name, on, sources, when, stop, to, mode, timeout, retries, backoff, priority, notify, order })
 }
 
 pub(super) fn priority(section: &mut Section<'_>) -> Option<i8> {
@@ -62,16 +66,39 @@ fn patterns(section: &mut Section<'_>) -> Option<Vec<String>> {
     section.list("on", values::pattern)
 }
 
+/// Which sources it is for; `None` after an error.
+fn sources(section: &mut Section<'_>, known: &BTreeSet<String>) -> Option<Vec<String>> {
+    if section.is_list("source") {
+        return section.list("source", |v| known_source(v, known));
+    }
+    let is_given = section.has("source");
+    match section.optional("source", |v| known_source(v, known)) {
+        Some(source) => Some(vec![source]),
+        None if is_given => None,
+        None => Some(Vec::new()),
+    }
+}
+
 fn known_source(value: &Value, sources: &BTreeSet<String>) -> Parsed<String> {
     let text = values::text(value, "the name of a source")?;
-    if sources.contains(text) {
+    if sources.iter().any(|source| names_source(text, source)) {
         return Ok(text.to_owned());
     }
     let mend = match nearest(text, sources.iter().map(String::as_str)) {
         Some(near) => format!("did you mean \"{near}\"?"),
+        None if text.contains('*') => "write the beginning of a source's name and `*`, or leave the key out".to_owned(),
         None => format!("add [sources.{text}], or leave the key out for any source"),
     };
     Err(Problem::new(format!("there is no source `{text}`"), mend))
+}
+
+/// A filter; the text itself is kept.
+fn filter(value: &Value) -> Parsed<String> {
+    let text = values::text(value, "a condition such as \"payload.sender.type != 'Bot'\"")?;
+    match Filter::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(Problem::new(format!("is not a filter: {}", error.what()), error.mend())),
+    }
 }
 
 /// What a route or a schedule says about attempts, with what `[tasks]` says where it is silent.

@@ -23,7 +23,7 @@ fn a_route_inherits_from_tasks_what_it_does_not_say() {
     assert!(matches!(route.to, Target::Log));
     assert_eq!((route.mode, route.timeout, route.retries, route.priority), (Mode::Background, seconds(7), 8, 0));
     assert_eq!(route.backoff, Backoff::Exponential { delay: seconds(9), max_delay: seconds(3600) });
-    assert_eq!((route.name.as_deref(), route.source.as_deref()), (None, None));
+    assert_eq!((route.name.as_deref(), route.sources.len(), route.when.as_deref(), route.stop), (None, 0, None, false));
 }
 
 #[test]
@@ -141,11 +141,58 @@ fn names_of_routes_are_unique() {
 #[test]
 fn a_routes_source_exists() {
     let config = file("[sources.github]\nsecret = 'x'\n[[routes]]\non = '*'\nto = 'log'\nsource = 'github'");
-    assert_eq!(config.routes[0].source.as_deref(), Some("github"));
+    assert_eq!(config.routes[0].sources, ["github"]);
+    let config = file("[sources.github]\nsecret = 'x'\n[[routes]]\non = '*'\nto = 'log'\nsource = ['git*', 'github']");
+    assert_eq!(config.routes[0].sources, ["git*", "github"]);
+    assert_eq!(
+        errors("to = 'log'\nsource = 'bill*'"),
+        [
+            "becket.toml:4:1: routes.0.source: there is no source `bill*`; write the beginning of a source's name and `*`, or leave the key out"
+        ]
+    );
     assert_eq!(
         errors("to = 'log'\nsource = 'billing'"),
         [
             "becket.toml:4:1: routes.0.source: there is no source `billing`; add [sources.billing], or leave the key out for any source"
+        ]
+    );
+}
+
+#[test]
+fn patterns_have_stars_and_colons() {
+    let on = "['issues.*', '*.opened', 'pull_request*', 'pr:*', 'pullrequest:created', '*']";
+    let config = file(&format!("[[routes]]\non = {on}\nto = 'log'"));
+    assert_eq!(config.routes[0].on.len(), 6);
+    assert_eq!(
+        file_errors("[[routes]]\non = 'issues.**'\nto = 'log'"),
+        [
+            "becket.toml:2:1: routes.0.on.0: `issues.**` is not a pattern; one `*` stands for any text already; write one"
+        ]
+    );
+}
+
+#[test]
+fn a_filter_is_checked_with_the_rest() {
+    let route = route("to = 'log'\nwhen = \"payload.sender.type != 'Bot'\"\nstop = true");
+    assert_eq!((route.when.as_deref(), route.stop), (Some("payload.sender.type != 'Bot'"), true));
+    for (when, error) in [
+        (
+            "paylod.draft == true",
+            "routes.0.when: is not a filter: there is no variable `paylod` (at column 1); did you mean `payload`?",
+        ),
+        (
+            "payload.draft = true",
+            "routes.0.when: is not a filter: there is '=' where the end is wanted (at column 15); compare with `==`",
+        ),
+        ("", "routes.0.when: is not a filter: it is empty; write a condition, or leave it out"),
+    ] {
+        let errors = errors(&format!("to = 'log'\nwhen = '{when}'"));
+        assert!(errors.len() == 1 && errors[0].ends_with(error), "{errors:#?}");
+    }
+    assert_eq!(
+        errors("to = 'log'\nwhen = true"),
+        [
+            "becket.toml:4:1: routes.0.when: is true or false; write a condition such as \"payload.sender.type != 'Bot'\", in quotes"
         ]
     );
 }

@@ -3,7 +3,7 @@
 /// The candidate that a slip of the keyboard may have meant, if one is near enough.
 ///
 /// Near enough is one slip in three letters: `tokn` is `token`, but `port` is not `path`.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase().replace('-', "_");
     candidates
         .into_iter()

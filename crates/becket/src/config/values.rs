@@ -17,6 +17,7 @@ use super::layers::{Value, parse_untyped};
 use super::origin::Origin;
 use super::suggest::nearest;
 use super::{Durability, LogFormat, Mode, StoreUrl};
+use crate::route::Pattern;
 
 /// What a parser returns.
 pub(super) type Parsed<T> = Result<T, Problem>;
@@ -239,22 +240,13 @@ pub(super) fn name(text: &str) -> Parsed<String> {
     Err(Problem::new(format!("`{text}` cannot be a name"), rule))
 }
 
-/// An event pattern: `event`, `event.action` or `*`. Actions of Standard Webhooks have further dots.
+/// An event pattern: `event`, `event.action` or `*`, which also stands for any text within each.
 pub(super) fn pattern(value: &Value) -> Parsed<String> {
-    const RULE: &str = "write `event`, `event.action` or `*`, such as \"issues.opened\"";
     let text = text(value, "a pattern such as \"issues.opened\"")?;
-    if let Some(event) = text.strip_suffix(".*").filter(|event| is_dotted(event)) {
-        return Err(Problem::new(format!("`{text}` is not a pattern"), format!("write `{event}` for all its actions")));
+    match text.parse::<Pattern>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(Problem::new(format!("`{text}` is not a pattern"), error.why())),
     }
-    if text == "*" || is_dotted(text) {
-        return Ok(text.to_owned());
-    }
-    Err(Problem::new(format!("`{text}` is not a pattern"), RULE))
-}
-
-fn is_dotted(text: &str) -> bool {
-    let is_word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-    text.len() <= 256 && text.split('.').all(is_word)
 }
 
 #[cfg(test)]

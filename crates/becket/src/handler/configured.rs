@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::batch::Batch;
-use super::{Arguments, Handler, IntoResult, Order, name};
+use super::{Arguments, Choice, Handler, IntoResult, Order, name};
 use crate::config::Mode;
 use crate::extract::{Requirements, TaskInput};
 
@@ -71,6 +71,7 @@ pub struct Configured {
     pub(crate) backoff: Option<Backoff>,
     pub(crate) priority: i8,
     pub(crate) notify: Option<Address>,
+    pub(crate) choice: Choice,
     pub(crate) order: Order,
     pub(crate) needs: Requirements,
     pub(crate) run: RunTask,
@@ -112,6 +113,7 @@ impl Configured {
             backoff: None,
             priority: 0,
             notify: None,
+            choice: Choice::default(),
             order: Order::default(),
             needs: Requirements::default(),
             run,
@@ -170,6 +172,7 @@ impl fmt::Debug for Configured {
             .field("retries", &self.retries)
             .field("backoff", &self.backoff)
             .field("priority", &self.priority)
+            .field("choice", &self.choice)
             .field("order", &self.order)
             .finish_non_exhaustive()
     }

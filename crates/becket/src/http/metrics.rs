@@ -113,6 +113,12 @@ struct SecretLabels {
     secret: usize,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FilterLabels {
+    route: String,
+    said: &'static str,
+}
+
 /// What one server counts.
 #[derive(Debug)]
 pub struct Metrics {
@@ -121,6 +127,7 @@ pub struct Metrics {
     acknowledgement: Family<SourceLabel, Histogram, fn() -> Histogram>,
     rejections: Family<RejectionLabels, Counter>,
     secrets: Family<SecretLabels, Counter>,
+    filters: Family<FilterLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -137,7 +144,7 @@ impl Metrics {
         let deliveries = Family::default();
         let acknowledgement: Family<_, _, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(ACKNOWLEDGEMENT_BOUNDS));
-        let (rejections, secrets) = (Family::default(), Family::default());
+        let (rejections, secrets, filters) = (Family::default(), Family::default(), Family::default());
         registry.register("deliveries", "Verified requests, by how they were answered", deliveries.clone());
         registry.register_with_unit(
             "acknowledgement",
@@ -151,7 +158,8 @@ impl Metrics {
             "Verified requests, by the place of the secret that matched (0 is the newest)",
             secrets.clone(),
         );
-        Self { registry, deliveries, acknowledgement, rejections, secrets }
+        registry.register("route_filters", "Filters of routes, by what they said of a delivery", filters.clone());
+        Self { registry, deliveries, acknowledgement, rejections, secrets, filters }
     }
 
     /// The counters of one source, named as in the configuration, with as many secrets as it has. Made once, at start: an
@@ -168,6 +176,11 @@ impl Metrics {
             rejections: self.rejections.clone(),
             secrets: (0..secrets).map(matches).collect(),
         }
+    }
+
+    /// The counter of what the filter of a route said, one of few words; written as 0 from now on.
+    pub(crate) fn filter(&self, route: &str, said: &'static str) -> Counter {
+        self.filters.get_or_create_owned(&FilterLabels { route: route.to_owned(), said })
     }
 
     /// Writes everything counted here, and what the store and the engine know, as OpenMetrics text.

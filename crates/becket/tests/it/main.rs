@@ -6,6 +6,7 @@ mod answers;
 mod batches;
 mod duplicates;
 mod extractors;
+mod filters;
 mod isolation;
 mod limits;
 mod mounting;

@@ -32,12 +32,27 @@ async fn all_mistakes_are_told_at_once() {
       there are two states of the type u8; wrap one of them in a type of its own
       the secret of `github`: secret 0 is blank; give the secret that was entered on GitHub's webhook page
       the secret of `billing`: secret 0 is not `whsec_` followed by base64; give the secret as its sender shows it, beginning with `whsec_`
-      the handler `triage` is for `issues.`, which is not a pattern; nothing stands before or after a full stop; write `event` or `event.action`
-      the handler `review` is for `pull request`, which is not a pattern; events and actions have visible ASCII characters without spaces and `*`
+      the handler `triage` is for `issues.`, which is not a pattern; nothing stands before or after a full stop; write `event`, `event.action` or `event.*`
+      the handler `review` is for `pull request`, which is not a pattern; events and actions have visible ASCII characters without spaces
       the handler `nothing` has an empty list of patterns; name the events that it wants
       2 handlers have the name `review`; give one handler a list of patterns, or name them apart with `background(handler).named("…")`
       the handler `triage` takes `State<it::start::Database>`, and the application has no such state; add it with `.state(…)`
       two sources are received at `/webhooks/github`; configure a source in the file or in code, not in both, and each with a path of its own
+    "#);
+}
+
+#[tokio::test]
+async fn what_handlers_say_of_deliveries_is_checked() {
+    async fn review() {}
+    let app = app()
+        .on("push", background(review).named("a").when("payload.draft && paylod.b"))
+        .on("push", background(review).named("b").source(["github", "gitlab*"]))
+        .task("by_hand", background(review).stop());
+    insta::assert_snapshot!(text(app).await, @r#"
+    the application has 3 mistakes:
+      the filter of the handler `a` cannot be used: there is no variable `paylod` (at column 18); did you mean `payload`?
+      the handler `by_hand` chooses among deliveries, and gets none; leave out `.source(…)`, `.when(…)` and `.stop()`, or register it with `.on(…)`
+      the handler `b` is for the source `gitlab*`, and there is none; there are github
     "#);
 }
 

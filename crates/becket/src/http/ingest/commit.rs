@@ -17,7 +17,11 @@ use super::{Ingest, Place};
 use crate::http::answer::{self, Call};
 use crate::http::kept;
 use crate::http::metrics::Answer;
+use crate::route::Sought;
 use crate::route::routes::Routed;
+
+/// Payloads larger than this are looked into by filters on a thread that may block: a hostile one takes filters 0.1 s.
+const LOOKED_INTO_IN_PLACE_BYTES_MAX: usize = 64 * 1024;
 
 /// Commits a delivery with the tasks that it becomes, and answers its sender.
 pub(super) async fn commit(place: &Place, started: Instant, delivery: &Delivery) -> Response {
@@ -33,8 +37,9 @@ pub(super) async fn commit(place: &Place, started: Instant, delivery: &Delivery)
 async fn committed(place: &Place, started: Instant, delivery: &Delivery) -> (Response, Answer) {
     let ingest = &*place.ingest;
     let deadline = tokio::time::Instant::from_std(started) + ingest.limits.inline_deadline;
-    let routed = ingest.routes.route(delivery.source(), delivery.event(), delivery.action());
-    let Routed { tasks, handlers, inline } = routed;
+    let Routed { tasks, handlers, inline } = routed(ingest, delivery).await;
+    // Which of its tasks others stand for is known by their places alone.
+    let kinds: Vec<Arc<str>> = if inline.is_empty() { Vec::new() } else { kinds_of(&tasks[..handlers]) };
     let submission = submission(place, delivery, tasks);
 
     let inserting = insert(ingest, submission, &inline);
@@ -66,7 +71,7 @@ async fn committed(place: &Place, started: Instant, delivery: &Delivery) -> (Res
     if inline.is_empty() {
         return accepted();
     }
-    let Some(awaited) = awaited(ingest, delivery, &inserted, running, &inline) else { return accepted() };
+    let Some(awaited) = awaited(&kinds, &inserted, running, &inline) else { return accepted() };
     let ends = join_all(awaited.into_iter().map(|one| one.ended(ingest)));
     let Ok(ends) = timeout_at(deadline, ends).await else { return accepted() };
 
@@ -83,24 +88,35 @@ async fn committed(place: &Place, started: Instant, delivery: &Delivery) -> (Res
     (answer::hit(&calls, &others, false), Answer::Hit)
 }
 
+/// Asks the routes. A large payload is looked into on a thread that may block.
+async fn routed(ingest: &Ingest, delivery: &Delivery) -> Routed {
+    if delivery.body().len() <= LOOKED_INTO_IN_PLACE_BYTES_MAX || !ingest.routes.look_into_payloads() {
+        return ingest.routes.route(&Sought::of(delivery));
+    }
+    let (routes, shared) = (Arc::clone(&ingest.routes), delivery.clone());
+    let joined = tokio::task::spawn_blocking(move || routes.route(&Sought::of(&shared))).await;
+    // The thread's work ends badly only when the runtime is being torn down, and then nothing is accepted any more.
+    joined.unwrap_or_else(|_| ingest.routes.route(&Sought::of(delivery)))
+}
+
+fn kinds_of(tasks: &[NewTask]) -> Vec<Arc<str>> {
+    tasks.iter().map(|task| Arc::clone(&task.kind)).collect()
+}
+
 /// What the sender waits for, an inline handler each; `None` when one of them was left to the queue.
 fn awaited(
-    ingest: &Ingest,
-    delivery: &Delivery,
+    kinds: &[Arc<str>],
     inserted: &Inserted,
     running: Vec<Running>,
     inline: &[Arc<str>],
 ) -> Option<Vec<Awaited>> {
     let mut awaited: Vec<Awaited> = running.into_iter().map(Awaited::Here).collect();
     if awaited.len() < inline.len() && !inserted.reused.is_empty() {
-        // Which of its tasks others stand for is known by their places alone; it is rare enough to be asked anew.
-        let routed = ingest.routes.route(delivery.source(), delivery.event(), delivery.action());
-        let standing = routed
-            .tasks
+        let standing = kinds
             .iter()
             .zip(&inserted.tasks)
-            .filter(|(new, task)| inline.contains(&new.kind) && inserted.reused.contains(task));
-        awaited.extend(standing.map(|(new, task)| Awaited::Standing(*task, Arc::clone(&new.kind))));
+            .filter(|(kind, task)| inline.contains(kind) && inserted.reused.contains(task));
+        awaited.extend(standing.map(|(kind, task)| Awaited::Standing(*task, Arc::clone(kind))));
     }
     (awaited.len() == inline.len()).then_some(awaited)
 }

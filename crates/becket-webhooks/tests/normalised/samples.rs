@@ -1,0 +1,187 @@
+//! The samples of this project.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use becket_webhooks::{BuildResult, ChangeRequest, Issue, Kind, Normalised, State, View};
+
+use super::delivered;
+
+/// Every sample that has a normalised name; all others have none.
+const NAMES: &[(&str, &str)] = &[
+    ("azure_devops/build.complete", "build.finished"),
+    ("azure_devops/git.pullrequest.created", "change_request.opened"),
+    ("azure_devops/git.pullrequest.merged", "change_request.merged"),
+    ("azure_devops/git.pullrequest.updated", "change_request.updated"),
+    ("azure_devops/git.push", "push"),
+    ("azure_devops/ms.vss-code.git-pullrequest-comment-event", "change_request.commented"),
+    ("azure_devops/workitem.created", "issue.opened"),
+    ("azure_devops/workitem.updated", "issue.updated"),
+    ("bitbucket_cloud/issue.comment_created", "issue.commented"),
+    ("bitbucket_cloud/issue.created", "issue.opened"),
+    ("bitbucket_cloud/pullrequest.approved", "change_request.approved"),
+    ("bitbucket_cloud/pullrequest.comment_created", "change_request.commented"),
+    ("bitbucket_cloud/pullrequest.created", "change_request.opened"),
+    ("bitbucket_cloud/pullrequest.fulfilled", "change_request.merged"),
+    ("bitbucket_cloud/pullrequest.rejected", "change_request.closed"),
+    ("bitbucket_cloud/pullrequest.updated", "change_request.updated"),
+    ("bitbucket_cloud/repo.commit_status_updated", "build.finished"),
+    ("bitbucket_cloud/repo.push", "push"),
+    ("bitbucket_server/pr.comment.added", "change_request.commented"),
+    ("bitbucket_server/pr.declined", "change_request.closed"),
+    ("bitbucket_server/pr.deleted", "change_request.closed"),
+    ("bitbucket_server/pr.from_ref_updated", "change_request.updated"),
+    ("bitbucket_server/pr.merged", "change_request.merged"),
+    ("bitbucket_server/pr.opened", "change_request.opened"),
+    ("bitbucket_server/pr.reviewer.approved", "change_request.approved"),
+    ("bitbucket_server/repo.refs_changed", "push"),
+    ("gitea/delete", "branch.deleted"),
+    ("gitea/issue_comment.created", "issue.commented"),
+    ("gitea/issues.closed", "issue.closed"),
+    ("gitea/issues.opened", "issue.opened"),
+    ("gitea/pull_request.closed", "change_request.merged"),
+    ("gitea/pull_request.label_updated", "change_request.updated"),
+    ("gitea/pull_request.opened", "change_request.opened"),
+    ("gitea/pull_request.synchronized", "change_request.updated"),
+    ("gitea/pull_request_approved.reviewed", "change_request.approved"),
+    ("gitea/push", "push"),
+    ("github/check_suite.completed", "build.finished"),
+    ("github/issue_comment.created", "issue.commented"),
+    ("github/issues.closed", "issue.closed"),
+    ("github/issues.labeled", "issue.updated"),
+    ("github/issues.opened", "issue.opened"),
+    ("github/pull_request.closed", "change_request.merged"),
+    ("github/pull_request.opened", "change_request.opened"),
+    ("github/pull_request.synchronize", "change_request.updated"),
+    ("github/pull_request_review.submitted", "change_request.changes_requested"),
+    ("github/pull_request_review_comment.created", "change_request.commented"),
+    ("github/push", "push"),
+    ("github/status", "build.finished"),
+    ("github/workflow_run.completed", "build.finished"),
+    ("gitlab/issue.close", "issue.closed"),
+    ("gitlab/issue.open", "issue.opened"),
+    ("gitlab/merge_request.approved", "change_request.approved"),
+    ("gitlab/merge_request.close", "change_request.closed"),
+    ("gitlab/merge_request.merge", "change_request.merged"),
+    ("gitlab/merge_request.open", "change_request.opened"),
+    ("gitlab/merge_request.update", "change_request.updated"),
+    ("gitlab/note.create", "change_request.commented"),
+    ("gitlab/pipeline", "build.finished"),
+    ("gitlab/push", "push"),
+    ("gitlab/tag_push", "tag.pushed"),
+];
+
+/// Every sample: its kind, its event, and what it says.
+fn samples() -> Vec<(Kind, String, Vec<u8>)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../samples");
+    let files =
+        Kind::ALL.into_iter().filter_map(|kind| Some((kind, std::fs::read_dir(root.join(kind.as_str())).ok()?)));
+    let files = files.flat_map(|(kind, files)| files.map(move |file| (kind, file.unwrap().path())));
+    files
+        .map(|(kind, path)| {
+            (kind, path.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap())
+        })
+        .collect()
+}
+
+/// The views of all samples that have one, by the name of their files.
+fn views() -> BTreeMap<String, View> {
+    let views = samples().into_iter().filter_map(|(kind, event, body)| {
+        let name = format!("{kind}/{event}");
+        let view = delivered(kind, &event, body).view()?;
+        Some((name.clone(), view.unwrap_or_else(|error| panic!("{name}: {error}"))))
+    });
+    views.collect()
+}
+
+#[test]
+fn every_sample_has_the_name_of_what_it_tells_and_the_others_have_none() {
+    let mut expected: BTreeMap<&str, &str> = NAMES.iter().copied().collect();
+    for (kind, event, body) in samples() {
+        let name = format!("{kind}/{event}");
+        let normalised = delivered(kind, &event, body).normalised();
+        assert_eq!(normalised.map(Normalised::name), expected.remove(&*name), "{name}");
+    }
+    assert!(expected.is_empty(), "these are no samples: {expected:?}");
+}
+
+/// What the samples of all forges tell of the one pull request that they are about.
+fn assert_is_the_pull_request(name: &str, change: &ChangeRequest) {
+    assert_eq!((change.number, change.draft), (418, false), "{name}");
+    assert_eq!(change.title, "Compute tide windows in UTC and convert at the edge", "{name}");
+    assert!(change.repository.as_ref().is_some_and(|repository| repository.ends_with("/harbour")), "{name}");
+    assert_eq!(change.source_branch.as_deref(), Some("utc-tide-windows"), "{name}");
+    assert_eq!(change.target_branch.as_deref(), Some("main"), "{name}");
+    assert!(change.commit.as_ref().is_some_and(|commit| commit.len() >= 12), "{name}: {:?}", change.commit);
+    assert!(change.url.as_ref().is_some_and(|url| url.starts_with("https://") && url.contains("/418")), "{name}");
+    let expected = match change.event.name() {
+        "change_request.merged" => State::Merged,
+        "change_request.closed" => State::Closed,
+        _ => State::Open,
+    };
+    assert_eq!(change.state, expected, "{name}");
+    if change.event.name() == "change_request.commented" {
+        let comment = change.comment.as_ref().unwrap_or_else(|| panic!("{name} has no comment"));
+        assert!(!comment.text.is_empty() && comment.author.is_some(), "{name}: {comment:?}");
+    }
+    // GitLab names whoever opened it by a number, and Azure DevOps says who did it of some events alone.
+    let (author, actor) = (change.author.is_some(), change.actor.is_some());
+    assert!(author || change.forge == Kind::Gitlab, "{name} has no author");
+    assert!(actor || change.forge == Kind::AzureDevops, "{name} has no actor");
+}
+
+fn assert_is_the_issue(name: &str, issue: &Issue) {
+    assert_eq!(issue.number, 412, "{name}");
+    assert_eq!(
+        issue.title,
+        "Tide window of a berth with its own time zone is an hour late on the day the clocks change"
+    );
+    assert!(issue.url.as_ref().is_some_and(|url| url.ends_with("/412")), "{name}: {:?}", issue.url);
+    assert!(issue.actor.is_some(), "{name}");
+    assert!(issue.author.is_some() || issue.forge == Kind::Gitlab, "{name}");
+    assert_eq!(issue.state == State::Closed, issue.event.name() == "issue.closed", "{name}");
+    assert_eq!(issue.comment.is_some(), issue.event.name() == "issue.commented", "{name}");
+}
+
+#[test]
+fn all_forges_tell_the_same_story() {
+    let views = views();
+    assert_eq!(views.len(), NAMES.len());
+    for (name, view) in &views {
+        match view {
+            View::ChangeRequest(change) => assert_is_the_pull_request(name, change),
+            View::Issue(issue) => assert_is_the_issue(name, issue),
+            View::Push(push) => {
+                let is_deleted = push.event.name() == "branch.deleted";
+                assert!(push.branch.is_some() != push.tag.is_some(), "{name}: {push:?}");
+                assert_eq!(push.commit.is_none(), is_deleted, "{name}: {push:?}");
+                assert_eq!(push.title.is_none(), is_deleted, "{name}: {push:?}");
+                assert!(push.actor.is_some() && push.repository.is_some() && push.url.is_some(), "{name}: {push:?}");
+                assert!(push.others.is_empty(), "{name}: {push:?}");
+            }
+            View::Build(build) => {
+                assert!(build.name.is_some() && build.commit.is_some() && build.url.is_some(), "{name}: {build:?}");
+                assert!(build.repository.as_ref().is_some_and(|repository| repository.ends_with("/harbour")), "{name}");
+                assert!(build.branch.is_some() && build.actor.is_some(), "{name}: {build:?}");
+                assert_eq!(build.result, BuildResult::Succeeded, "{name}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn opened_pull_request_is_a_change_request_with_everything() {
+    let View::ChangeRequest(change) = &views()["gitlab/merge_request.open"] else { panic!("it is one") };
+    let json = serde_json::to_value(change).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "forge": "gitlab", "event": "change_request.opened", "repository": "lighthouse-works/quay/harbour", "number": 418,
+            "title": "Compute tide windows in UTC and convert at the edge", "author": "quiet-anchor", "actor": "quiet-anchor",
+            "state": "open", "draft": false, "source_branch": "utc-tide-windows", "target_branch": "main",
+            "commit": "b46eb3ed2e113eb3f9ea2934777366520dd5804b",
+            "url": "https://gitlab.lighthouse-works.example/lighthouse-works/quay/harbour/-/merge_requests/418", "comment": null,
+        })
+    );
+}

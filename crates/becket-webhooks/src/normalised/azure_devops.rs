@@ -108,7 +108,7 @@ fn change_request(about: About<'_>, payload: Tree<'_>) -> Result<ChangeRequest, 
         source_branch: branch(change.str("/sourceRefName")),
         target_branch: branch(change.str("/targetRefName")),
         commit: change.commit(&["/lastMergeSourceCommit/commitId"]),
-        url: page.or_else(|| change.text(&["/repository/webUrl", "/repository/remoteUrl"]).map(built)),
+        link: page.or_else(|| change.text(&["/repository/webUrl", "/repository/remoteUrl"]).map(built)),
         comment: comment(payload),
         ..about.change_request(number, change.text(&["/title"]))
     })
@@ -124,7 +124,7 @@ fn push(about: About<'_>, payload: Tree<'_>) -> Push {
     Push {
         title: head.and_then(|head| line(head.str("/comment")?)),
         actor: payload.text(&["/resource/pushedBy/displayName"]),
-        url: head_page.or_else(|| payload.text(&["/resource/repository/webUrl", "/resource/repository/remoteUrl"])),
+        link: head_page.or_else(|| payload.text(&["/resource/repository/webUrl", "/resource/repository/remoteUrl"])),
         ..push
     }
 }
@@ -146,8 +146,8 @@ fn issue(about: About<'_>, payload: Tree<'_>) -> Result<Issue, ViewError> {
     Ok(Issue {
         author: field("System.CreatedBy"),
         state: about.state(if over { State::Closed } else { State::Open }),
-        url: payload.text(&["/resource/_links/html/href", "/resource/revision/_links/html/href"]).or_else(built),
-        comment: written.map(|text| Comment { text, author: actor.clone(), url: None }),
+        link: payload.text(&["/resource/_links/html/href", "/resource/revision/_links/html/href"]).or_else(built),
+        comment: written.map(|text| Comment { text, author: actor.clone(), link: None }),
         actor,
         ..about.issue(number, field("System.Title"))
     })
@@ -167,7 +167,7 @@ fn build(about: About<'_>, payload: Tree<'_>) -> Build {
         branch: branch(payload.str("/resource/sourceBranch")),
         commit: payload.commit(&["/resource/sourceVersion"]),
         actor: payload.text(&["/resource/requestedFor/displayName", "/resource/requests/0/requestedFor/displayName"]),
-        url: run.text(&["/_links/web/href"]),
+        link: run.text(&["/_links/web/href"]),
         ..build
     }
 }
@@ -176,6 +176,6 @@ fn comment(payload: Tree<'_>) -> Option<Comment> {
     Some(Comment {
         text: payload.text(&["/resource/comment/content"])?,
         author: payload.text(&["/resource/comment/author/displayName"]),
-        url: None,
+        link: None,
     })
 }

@@ -85,7 +85,7 @@ fn change_request(about: About<'_>, payload: Tree<'_>) -> Result<ChangeRequest, 
         source_branch: payload.text(&["/pullrequest/source/branch/name"]),
         target_branch: payload.text(&["/pullrequest/destination/branch/name"]),
         commit: payload.commit(&["/pullrequest/source/commit/hash"]),
-        url: payload.text(&["/pullrequest/links/html/href"]),
+        link: payload.text(&["/pullrequest/links/html/href"]),
         comment: comment(payload),
         ..about.change_request(number, payload.text(&["/pullrequest/title"]))
     })
@@ -98,7 +98,7 @@ fn issue(about: About<'_>, payload: Tree<'_>) -> Result<Issue, ViewError> {
         author: name_of(payload, "/issue/reporter"),
         actor: name_of(payload, "/actor"),
         state: about.state(said),
-        url: payload.text(&["/issue/links/html/href"]),
+        link: payload.text(&["/issue/links/html/href"]),
         comment: comment(payload),
         ..about.issue(number, payload.text(&["/issue/title"]))
     })
@@ -109,7 +109,7 @@ fn push(about: About<'_>, payload: Tree<'_>) -> Push {
     Push {
         title: head.and_then(|head| line(head.str("/new/target/message")?)),
         actor: name_of(payload, "/actor"),
-        url: head
+        link: head
             .and_then(|head| head.text(&["/links/html/href", "/new/links/html/href"]))
             .or_else(|| payload.text(&["/repository/links/html/href"])),
         ..about.push(payload.items("/push/changes").map(moved))
@@ -134,7 +134,7 @@ fn build(about: About<'_>, payload: Tree<'_>) -> Build {
         branch: payload.text(&["/commit_status/refname"]),
         commit: payload.commit(&["/commit_status/commit/hash"]).or_else(linked),
         actor: name_of(payload, "/actor"),
-        url: payload.text(&["/commit_status/url"]),
+        link: payload.text(&["/commit_status/url"]),
         ..about.build(payload.str("/commit_status/state"))
     }
 }
@@ -148,6 +148,6 @@ fn comment(payload: Tree<'_>) -> Option<Comment> {
     Some(Comment {
         text: payload.text(&["/comment/content/raw"])?,
         author: name_of(payload, "/comment/user").or_else(|| name_of(payload, "/actor")),
-        url: payload.text(&["/comment/links/html/href"]),
+        link: payload.text(&["/comment/links/html/href"]),
     })
 }

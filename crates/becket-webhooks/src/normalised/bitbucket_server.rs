@@ -55,7 +55,7 @@ fn change_request(about: About<'_>, payload: Tree<'_>) -> Result<ChangeRequest, 
         source_branch: payload.text(&["/pullRequest/fromRef/displayId"]),
         target_branch: payload.text(&["/pullRequest/toRef/displayId"]),
         commit: payload.commit(&["/pullRequest/fromRef/latestCommit"]),
-        url: payload.text(&["/pullRequest/links/self/0/href"]),
+        link: payload.text(&["/pullRequest/links/self/0/href"]),
         comment: comment(payload),
         ..about.change_request(number, payload.text(&["/pullRequest/title"]))
     })
@@ -71,7 +71,7 @@ fn push(about: About<'_>, payload: Tree<'_>) -> Push {
     Push {
         title: head.and_then(|head| line(head.str("/message")?)),
         actor: actor(payload),
-        url: payload.text(&["/repository/links/self/0/href"]),
+        link: payload.text(&["/repository/links/self/0/href"]),
         ..push
     }
 }
@@ -82,5 +82,5 @@ fn actor(payload: Tree<'_>) -> Option<String> {
 
 fn comment(payload: Tree<'_>) -> Option<Comment> {
     let text = payload.text(&["/comment/text"])?;
-    Some(Comment { text, author: payload.text(&["/comment/author/name", "/comment/author/displayName"]), url: None })
+    Some(Comment { text, author: payload.text(&["/comment/author/name", "/comment/author/displayName"]), link: None })
 }

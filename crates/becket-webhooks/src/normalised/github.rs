@@ -107,7 +107,7 @@ fn change_request_of(about: About<'_>, payload: Tree<'_>) -> Result<ChangeReques
         source_branch: change.text(&["/head/ref", "/head_branch"]),
         target_branch: change.text(&["/base/ref", "/base_branch"]),
         commit: change.commit(&["/head/sha"]),
-        url: page(change, payload, "pulls", number),
+        link: page(change, payload, "pulls", number),
         comment: comment(payload),
         ..about.change_request(number, change.text(&["/title"]))
     })
@@ -120,7 +120,7 @@ fn issue_of(about: About<'_>, payload: Tree<'_>) -> Result<Issue, ViewError> {
         author: login(issue, "/user"),
         actor: login(payload, "/sender"),
         state: about.state(state(issue)),
-        url: page(issue, payload, "issues", number),
+        link: page(issue, payload, "issues", number),
         comment: comment(payload),
         ..about.issue(number, issue.text(&["/title"]))
     })
@@ -144,7 +144,7 @@ fn push_of(about: About<'_>, payload: Tree<'_>) -> Push {
     Push {
         title: head.and_then(|head| line(head.str("/message")?)),
         actor: login(payload, "/sender").or_else(|| payload.text(&["/pusher/login", "/pusher/name"])),
-        url: page.or_else(|| payload.text(&["/repository/html_url"])),
+        link: page.or_else(|| payload.text(&["/repository/html_url"])),
         ..about.push([moved(name.as_deref(), payload.commit(&["/before"]), commit)])
     }
 }
@@ -158,7 +158,7 @@ fn build_of(about: About<'_>, payload: Tree<'_>) -> Build {
             branch: run.text(&["/head_branch"]),
             commit: run.commit(&["/head_sha"]),
             actor: login(run, "/actor").or(actor),
-            url: run.text(&["/html_url"]),
+            link: run.text(&["/html_url"]),
             ..about.build(run.str("/conclusion"))
         };
     }
@@ -170,7 +170,7 @@ fn build_of(about: About<'_>, payload: Tree<'_>) -> Build {
             branch: run.text(&["/prettyref"]),
             commit: run.commit(&["/commit_sha"]),
             actor: login(run, "/trigger_user").or(actor),
-            url: run.text(&["/html_url"]),
+            link: run.text(&["/html_url"]),
             ..about.build(run.str("/status"))
         };
     }
@@ -181,7 +181,7 @@ fn build_of(about: About<'_>, payload: Tree<'_>) -> Build {
         return Build {
             name: suite.text(&["/app/name", "/app/slug"]),
             branch: suite.text(&["/head_branch"]),
-            url: commit_page(&commit),
+            link: commit_page(&commit),
             commit,
             actor,
             ..about.build(suite.str("/conclusion"))
@@ -191,7 +191,7 @@ fn build_of(about: About<'_>, payload: Tree<'_>) -> Build {
     Build {
         name: payload.text(&["/context"]),
         branch: payload.text(&["/branches/0/name"]),
-        url: payload.text(&["/target_url"]).or_else(|| commit_page(&commit)),
+        link: payload.text(&["/target_url"]).or_else(|| commit_page(&commit)),
         commit,
         actor,
         ..about.build(payload.str("/state"))
@@ -214,7 +214,7 @@ fn comment(payload: Tree<'_>) -> Option<Comment> {
     Some(Comment {
         text: of.text(&["/body", "/content"])?,
         author: login(of, "/user").or_else(|| login(payload, "/sender")),
-        url: of.text(&["/html_url"]),
+        link: of.text(&["/html_url"]),
     })
 }
 

@@ -81,7 +81,7 @@ fn change_request(about: About<'_>, payload: Tree<'_>) -> Result<ChangeRequest, 
         source_branch: change.text(&["/source_branch"]),
         target_branch: change.text(&["/target_branch"]),
         commit: change.commit(&["/last_commit/id"]),
-        url: page(change, payload, is_note, "merge_requests", number),
+        link: page(change, payload, is_note, "merge_requests", number),
         comment: comment(payload, is_note),
         ..about.change_request(number, change.text(&["/title"]))
     })
@@ -95,7 +95,7 @@ fn issue(about: About<'_>, payload: Tree<'_>) -> Result<Issue, ViewError> {
         author: author(issue, payload),
         actor: actor(payload),
         state: about.state(said),
-        url: page(issue, payload, is_note, "issues", number),
+        link: page(issue, payload, is_note, "issues", number),
         comment: comment(payload, is_note),
         ..about.issue(number, issue.text(&["/title"]))
     })
@@ -110,7 +110,7 @@ fn push(about: About<'_>, payload: Tree<'_>) -> Push {
     Push {
         title: head.and_then(|head| line(head.str("/message")?)),
         actor: payload.text(&["/user_username", "/user_name"]),
-        url: head_page.or_else(|| payload.text(&["/project/web_url", "/project/homepage", "/repository/homepage"])),
+        link: head_page.or_else(|| payload.text(&["/project/web_url", "/project/homepage", "/repository/homepage"])),
         ..about.push([moved(payload.str("/ref"), payload.commit(&["/before"]), commit)])
     }
 }
@@ -133,7 +133,7 @@ fn build(about: About<'_>, payload: Tree<'_>) -> Build {
         branch,
         commit: payload.commit(&["/object_attributes/sha"]),
         actor: actor(payload),
-        url: payload.text(&["/object_attributes/url"]).or_else(built),
+        link: payload.text(&["/object_attributes/url"]).or_else(built),
         ..about.build(payload.str("/object_attributes/status"))
     }
 }
@@ -167,5 +167,5 @@ fn page(of: Tree<'_>, payload: Tree<'_>, is_note: bool, folder: &str, number: u6
 
 fn comment(payload: Tree<'_>, is_note: bool) -> Option<Comment> {
     let text = payload.text(&["/object_attributes/note"]).filter(|_| is_note)?;
-    Some(Comment { text, author: actor(payload), url: payload.text(&["/object_attributes/url"]) })
+    Some(Comment { text, author: actor(payload), link: payload.text(&["/object_attributes/url"]) })
 }

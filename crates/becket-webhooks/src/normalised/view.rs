@@ -64,7 +64,7 @@ pub struct ChangeRequest {
     /// The newest commit of the changes; left out as `source_branch`. Bitbucket Cloud abbreviates it.
     pub commit: Option<String>,
     /// Its page.
-    pub url: Option<String>,
+    pub link: Option<String>,
     /// What was written, for `change_request.commented` and for reviews with a text.
     pub comment: Option<Comment>,
 }
@@ -78,7 +78,7 @@ pub struct Comment {
     /// What they wrote, as they did: Markdown on most forges.
     pub text: String,
     /// Its place on the page.
-    pub url: Option<String>,
+    pub link: Option<String>,
 }
 
 /// A branch or a tag that was created, moved or deleted.
@@ -104,7 +104,7 @@ pub struct Push {
     /// Who pushed.
     pub actor: Option<String>,
     /// The page of the changes, of the newest commit, or of the repository: the first that the forge sends.
-    pub url: Option<String>,
+    pub link: Option<String>,
     /// What else was pushed at the same time. Only Bitbucket and Azure DevOps put several into one delivery; the event's
     /// name is that of the first.
     pub others: Vec<Moved>,
@@ -145,7 +145,7 @@ pub struct Issue {
     /// Whether it is open.
     pub state: State,
     /// Its page.
-    pub url: Option<String>,
+    pub link: Option<String>,
     /// What was written, for `issue.commented`.
     pub comment: Option<Comment>,
 }
@@ -173,7 +173,7 @@ pub struct Build {
     /// Who it was built for.
     pub actor: Option<String>,
     /// Its page.
-    pub url: Option<String>,
+    pub link: Option<String>,
 }
 
 /// Whether a change request or an issue is open.
@@ -309,7 +309,7 @@ impl About<'_> {
             source_branch: None,
             target_branch: None,
             commit: None,
-            url: None,
+            link: None,
             comment: None,
         }
     }
@@ -325,7 +325,7 @@ impl About<'_> {
             author: None,
             actor: None,
             state: self.state(State::Open),
-            url: None,
+            link: None,
             comment: None,
         }
     }
@@ -344,7 +344,7 @@ impl About<'_> {
             commit,
             title: None,
             actor: None,
-            url: None,
+            link: None,
             others: moved.collect(),
         }
     }
@@ -361,7 +361,7 @@ impl About<'_> {
             branch: None,
             commit: None,
             actor: None,
-            url: None,
+            link: None,
         }
     }
 

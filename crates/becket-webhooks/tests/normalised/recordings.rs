@@ -39,11 +39,11 @@ fn may_lack(view: &View, forge: Kind, path: &str) -> &'static [&'static str] {
         }
         (View::ChangeRequest(_), Kind::Gitlab) => &["author", "comment"],
         (View::ChangeRequest(_), Kind::AzureDevops) => &["actor", "comment"],
-        (View::ChangeRequest(_), Kind::BitbucketServer) if is_old => &["url", "comment"],
+        (View::ChangeRequest(_), Kind::BitbucketServer) if is_old => &["link", "comment"],
         (View::ChangeRequest(_), _) => &["comment"],
         (View::Issue(_), Kind::Gitlab | Kind::BitbucketCloud) => &["author", "comment"],
         (View::Issue(_), _) => &["comment"],
-        (View::Push(_), Kind::BitbucketServer) => &["before", "commit", "title", "url", "branch", "tag"],
+        (View::Push(_), Kind::BitbucketServer) => &["before", "commit", "title", "link", "branch", "tag"],
         (View::Push(_), _) => &["before", "commit", "title", "branch", "tag"],
         (View::Build(_), Kind::BitbucketCloud) => &["number", "branch"],
         (View::Build(_), _) => &["number"],

@@ -113,7 +113,7 @@ fn assert_is_the_pull_request(name: &str, change: &ChangeRequest) {
     assert_eq!(change.source_branch.as_deref(), Some("utc-tide-windows"), "{name}");
     assert_eq!(change.target_branch.as_deref(), Some("main"), "{name}");
     assert!(change.commit.as_ref().is_some_and(|commit| commit.len() >= 12), "{name}: {:?}", change.commit);
-    assert!(change.url.as_ref().is_some_and(|url| url.starts_with("https://") && url.contains("/418")), "{name}");
+    assert!(change.link.as_ref().is_some_and(|link| link.starts_with("https://") && link.contains("/418")), "{name}");
     let expected = match change.event.name() {
         "change_request.merged" => State::Merged,
         "change_request.closed" => State::Closed,
@@ -136,7 +136,7 @@ fn assert_is_the_issue(name: &str, issue: &Issue) {
         issue.title,
         "Tide window of a berth with its own time zone is an hour late on the day the clocks change"
     );
-    assert!(issue.url.as_ref().is_some_and(|url| url.ends_with("/412")), "{name}: {:?}", issue.url);
+    assert!(issue.link.as_ref().is_some_and(|link| link.ends_with("/412")), "{name}: {:?}", issue.link);
     assert!(issue.actor.is_some(), "{name}");
     assert!(issue.author.is_some() || issue.forge == Kind::Gitlab, "{name}");
     assert_eq!(issue.state == State::Closed, issue.event.name() == "issue.closed", "{name}");
@@ -156,11 +156,11 @@ fn all_forges_tell_the_same_story() {
                 assert!(push.branch.is_some() != push.tag.is_some(), "{name}: {push:?}");
                 assert_eq!(push.commit.is_none(), is_deleted, "{name}: {push:?}");
                 assert_eq!(push.title.is_none(), is_deleted, "{name}: {push:?}");
-                assert!(push.actor.is_some() && push.repository.is_some() && push.url.is_some(), "{name}: {push:?}");
+                assert!(push.actor.is_some() && push.repository.is_some() && push.link.is_some(), "{name}: {push:?}");
                 assert!(push.others.is_empty(), "{name}: {push:?}");
             }
             View::Build(build) => {
-                assert!(build.name.is_some() && build.commit.is_some() && build.url.is_some(), "{name}: {build:?}");
+                assert!(build.name.is_some() && build.commit.is_some() && build.link.is_some(), "{name}: {build:?}");
                 assert!(build.repository.as_ref().is_some_and(|repository| repository.ends_with("/harbour")), "{name}");
                 assert!(build.branch.is_some() && build.actor.is_some(), "{name}: {build:?}");
                 assert_eq!(build.result, BuildResult::Succeeded, "{name}");
@@ -181,7 +181,7 @@ fn opened_pull_request_is_a_change_request_with_everything() {
             "title": "Compute tide windows in UTC and convert at the edge", "author": "quiet-anchor", "actor": "quiet-anchor",
             "state": "open", "draft": false, "source_branch": "utc-tide-windows", "target_branch": "main",
             "commit": "b46eb3ed2e113eb3f9ea2934777366520dd5804b",
-            "url": "https://gitlab.lighthouse-works.example/lighthouse-works/quay/harbour/-/merge_requests/418", "comment": null,
+            "link": "https://gitlab.lighthouse-works.example/lighthouse-works/quay/harbour/-/merge_requests/418", "comment": null,
         })
     );
 }

@@ -10,6 +10,8 @@ pub(crate) mod table;
 use std::fmt;
 use std::str::FromStr;
 
+use becket_webhooks::Normalised;
+
 /// Which events are wanted.
 ///
 /// ```
@@ -50,8 +52,21 @@ impl Pattern {
                 _ => false,
             },
             Self::Action { event: wanted, action: doing } => {
-                **wanted == *event && action.is_some_and(|action| same(doing, action))
+                **wanted == *event && action.is_some_and(|action| **doing == *"*" || same(doing, action))
             }
+        }
+    }
+
+    /// Whether a normalised event is wanted: by its whole name, or as one of `change_request.*`. An event alone means the sender's
+    /// own, as `issue` of GitLab.
+    pub(crate) fn matches_normalised(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Event(wanted) => **wanted == *name,
+            Self::Action { event, action } => name
+                .strip_prefix(&**event)
+                .and_then(|rest| rest.strip_prefix('.'))
+                .is_some_and(|rest| **action == *"*" || **action == *rest),
         }
     }
 
@@ -64,6 +79,11 @@ impl Pattern {
         };
         event.into_iter().chain(begun)
     }
+}
+
+/// Whether normalised events begin with this word and a full stop.
+fn is_family(event: &str) -> bool {
+    Normalised::ALL.iter().any(|one| one.name().split_once('.').is_some_and(|(family, _)| family == event))
 }
 
 /// Whether two actions are the same, however their parts are joined: `reviewer:approved` and `reviewer.approved`.
@@ -113,6 +133,9 @@ impl FromStr for Pattern {
         }
         if text.is_empty() {
             return refused("it is empty; write `event`, `event.action`, or `*` for everything");
+        }
+        if let Some(event) = text.strip_suffix(".*").filter(|event| is_family(event)) {
+            return Ok(Self::Action { event: event.into(), action: "*".into() });
         }
         if text.ends_with(".*") {
             return refused("an event without an action means all its actions; leave out `.*`");
@@ -203,6 +226,19 @@ mod tests {
         assert!(matches("pr", "pr", Some("reviewer:approved")));
         assert!(matches("repo:push", "repo:push", None), "an event may have a colon of its own");
         assert!(!matches("repo:push", "repo", Some("pushed")));
+    }
+
+    #[test]
+    fn normalised_events_match_by_their_whole_names_and_by_their_families() {
+        let matches = |text: &str, name: &str| text.parse::<Pattern>().unwrap().matches_normalised(name);
+        assert!(matches("change_request.*", "change_request.opened"));
+        assert!(matches("change_request.opened", "change_request.opened"));
+        assert!(matches("push", "push"));
+        assert!(matches("*", "tag.pushed"));
+        assert!(!matches("change_request.*", "push"));
+        assert!(!matches("change_request.opened", "change_request.closed"));
+        assert!(!matches("issue", "issue.opened"), "that is GitLab's own word");
+        assert_eq!("issue.*".parse::<Pattern>().unwrap().to_string(), "issue.*");
     }
 
     #[test]

@@ -9,9 +9,11 @@ use becket_tasks::query::SubmissionInfo;
 use becket_tasks::schedule::SOURCE;
 use becket_tasks::submission::{Inserted, NewTask};
 use becket_tasks::{Client, SubmissionId};
+use becket_webhooks::Normalised;
 use futures_util::future::BoxFuture;
 
 use crate::http::api::Replay;
+use crate::http::kept;
 use crate::route::routes::Routes;
 
 /// Routes stored deliveries again. Their tasks run in the background, whatever their handlers' mode: nobody waits.
@@ -23,11 +25,14 @@ pub(super) struct Replayer {
 }
 
 impl Replayer {
-    fn tasks(&self, known: &SubmissionInfo) -> Vec<NewTask> {
+    async fn tasks(&self, known: &SubmissionInfo) -> becket_tasks::Result<Vec<NewTask>> {
         if *known.source == *SOURCE {
-            return self.scheduled.get(&known.event).cloned().into_iter().collect();
+            return Ok(self.scheduled.get(&known.event).cloned().into_iter().collect());
         }
-        self.routes.route(&known.source, &known.event, known.action.as_deref()).tasks
+        // What was found out when it was received is kept with its headers.
+        let payload = self.client.store().payload(known.id).await?;
+        let normalised = payload.and_then(|payload| kept::known(&payload.meta).event()).map(Normalised::name);
+        Ok(self.routes.route(&known.source, &known.event, known.action.as_deref(), normalised).tasks)
     }
 }
 
@@ -35,7 +40,7 @@ impl Replay for Replayer {
     fn replay(&self, delivery: SubmissionId) -> BoxFuture<'_, becket_tasks::Result<Option<Inserted>>> {
         Box::pin(async move {
             let Some(known) = self.client.store().submission(delivery).await? else { return Ok(None) };
-            self.client.append(delivery, self.tasks(&known)).await
+            self.client.append(delivery, self.tasks(&known).await?).await
         })
     }
 }

@@ -239,15 +239,18 @@ pub(super) fn name(text: &str) -> Parsed<String> {
     Err(Problem::new(format!("`{text}` cannot be a name"), rule))
 }
 
-/// An event pattern: `event`, `event.action` or `*`. Actions of Standard Webhooks have further dots.
+/// An event pattern: `event`, `event.action`, `*`, or `change_request.*`. Actions of Standard Webhooks have further dots,
+/// and Bitbucket's are written behind a colon.
 pub(super) fn pattern(value: &Value) -> Parsed<String> {
     const RULE: &str = "write `event`, `event.action` or `*`, such as \"issues.opened\"";
     let text = text(value, "a pattern such as \"issues.opened\"")?;
-    if let Some(event) = text.strip_suffix(".*").filter(|event| is_dotted(event)) {
-        return Err(Problem::new(format!("`{text}` is not a pattern"), format!("write `{event}` for all its actions")));
-    }
-    if text == "*" || is_dotted(text) {
+    let is_event = |text: &str| text.split(':').all(is_dotted);
+    let is_pattern = text == "*" || is_event(text.strip_suffix(".*").unwrap_or(text));
+    if is_pattern && text.parse::<crate::Pattern>().is_ok() {
         return Ok(text.to_owned());
+    }
+    if let Some(event) = text.strip_suffix(".*").filter(|event| is_event(event)) {
+        return Err(Problem::new(format!("`{text}` is not a pattern"), format!("write `{event}` for all its actions")));
     }
     Err(Problem::new(format!("`{text}` is not a pattern"), RULE))
 }

@@ -114,7 +114,16 @@ fn an_address_has_a_port() {
 
 #[test]
 fn a_pattern_is_an_event_an_action_or_everything() {
-    for text in ["*", "issues", "issues.opened", "pull_request", "invoice.payment.failed", "Push-Hook"] {
+    for text in [
+        "*",
+        "issues",
+        "issues.opened",
+        "pull_request",
+        "invoice.payment.failed",
+        "Push-Hook",
+        "pr:reviewer:approved",
+        "change_request.*",
+    ] {
         assert_eq!(pattern(&written(text)), Ok(text.to_owned()));
     }
     for text in ["", ".", "issues.", ".opened", "*.opened", "issues opened", "issues.o*", "a..b"] {

@@ -51,12 +51,17 @@ impl Routes {
         Self { table: Table::new(wanted), routes }
     }
 
-    /// What a delivery becomes; nothing where no handler wants it.
-    pub(crate) fn route(&self, source: &str, event: &str, action: Option<&str>) -> Routed {
+    /// What a delivery becomes; nothing where no handler wants it. A handler that wants it by the sender's words and by the
+    /// normalised event gets it once.
+    pub(crate) fn route(&self, source: &str, event: &str, action: Option<&str>, normalised: Option<&str>) -> Routed {
         let mut routed = Routed::default();
         // Allocates only where somebody is to be told.
         let mut tellers = Vec::new();
-        for place in self.table.wanting(source, event, action) {
+        let mut places: Vec<usize> = self.table.wanting(source, event, action).collect();
+        places.extend(normalised.into_iter().flat_map(|name| self.table.wanting_normalised(source, name)));
+        places.sort_unstable();
+        places.dedup();
+        for place in places {
             let Entry { mode, task, tell } = &self.routes[place];
             tellers.extend(tell.as_ref().map(|policy| teller(policy, 0, routed.tasks.len())));
             if *mode == Mode::Inline {

@@ -51,6 +51,17 @@ impl Table {
         let candidates = self.by_event.get(event).unwrap_or(&self.by_any_other);
         candidates.iter().copied().filter(move |place| self.handlers[*place].matches(source, event, action))
     }
+
+    /// The handlers that want a normalised event, in the order in which they were given.
+    pub(crate) fn wanting_normalised<'a>(&'a self, source: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let event = name.split_once('.').map_or(name, |(event, _)| event);
+        let candidates = self.by_event.get(event).unwrap_or(&self.by_any_other);
+        candidates.iter().copied().filter(move |place| {
+            let Wanted { patterns, source: only } = &self.handlers[*place];
+            only.as_deref().is_none_or(|only| only == source)
+                && patterns.iter().any(|pattern| pattern.matches_normalised(name))
+        })
+    }
 }
 
 /// The handlers with a pattern for `event` or for all.

@@ -8,7 +8,7 @@ use axum::response::Response;
 use becket_tasks::engine::{Ended, Running};
 use becket_tasks::submission::Inserted;
 use becket_tasks::{NewTask, State, Submission, TaskId};
-use becket_webhooks::Delivery;
+use becket_webhooks::{Delivery, Normalised};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::timeout_at;
@@ -33,8 +33,7 @@ pub(super) async fn commit(place: &Place, started: Instant, delivery: &Delivery)
 async fn committed(place: &Place, started: Instant, delivery: &Delivery) -> (Response, Answer) {
     let ingest = &*place.ingest;
     let deadline = tokio::time::Instant::from_std(started) + ingest.limits.inline_deadline;
-    let routed = ingest.routes.route(delivery.source(), delivery.event(), delivery.action());
-    let Routed { tasks, handlers, inline } = routed;
+    let Routed { tasks, handlers, inline } = routed(ingest, delivery);
     let submission = submission(place, delivery, tasks);
 
     let inserting = insert(ingest, submission, &inline);
@@ -83,6 +82,12 @@ async fn committed(place: &Place, started: Instant, delivery: &Delivery) -> (Res
     (answer::hit(&calls, &others, false), Answer::Hit)
 }
 
+/// What a delivery becomes.
+fn routed(ingest: &Ingest, delivery: &Delivery) -> Routed {
+    let normalised = delivery.normalised().map(Normalised::name);
+    ingest.routes.route(delivery.source(), delivery.event(), delivery.action(), normalised)
+}
+
 /// What the sender waits for, an inline handler each; `None` when one of them was left to the queue.
 fn awaited(
     ingest: &Ingest,
@@ -94,7 +99,7 @@ fn awaited(
     let mut awaited: Vec<Awaited> = running.into_iter().map(Awaited::Here).collect();
     if awaited.len() < inline.len() && !inserted.reused.is_empty() {
         // Which of its tasks others stand for is known by their places alone; it is rare enough to be asked anew.
-        let routed = ingest.routes.route(delivery.source(), delivery.event(), delivery.action());
+        let routed = routed(ingest, delivery);
         let standing = routed
             .tasks
             .iter()

@@ -9,6 +9,7 @@ mod extractors;
 mod isolation;
 mod limits;
 mod mounting;
+mod normalised;
 mod notify;
 mod operators;
 mod order;

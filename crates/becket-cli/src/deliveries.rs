@@ -62,6 +62,8 @@ async fn show(api: &Api, id: &str, json: bool) -> anyhow::Result<ExitCode> {
     table.row([cell("delivery id"), optional(delivery.delivery_id.as_deref())]);
     table.row([cell("source"), cell(&delivery.source)]);
     table.row([cell("event"), cell(views::event(&delivery.event, delivery.action.as_deref()))]);
+    table.row([cell("normalised"), optional(delivery.normalised.as_deref())]);
+    table.row([cell("repository"), optional(delivery.repository.as_deref())]);
     table.row([cell("received"), cell(&delivery.received_at)]);
     table.row([cell("bytes"), cell(delivery.size)]);
     table.row([cell("tasks"), cell(delivery.task_ids.join(" "))]);

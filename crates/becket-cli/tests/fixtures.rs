@@ -10,9 +10,13 @@
 
 #[path = "fixtures/forge.rs"]
 mod forge;
+#[path = "fixtures/normalised.rs"]
+mod normalised;
 #[expect(dead_code, reason = "shared with the target `reliability`, which uses the rest")]
 #[path = "reliability/operator.rs"]
 mod operator;
+#[path = "fixtures/reached.rs"]
+mod reached;
 #[expect(dead_code, reason = "shared with the target `reliability`, which uses the rest")]
 #[path = "reliability/sender.rs"]
 mod sender;

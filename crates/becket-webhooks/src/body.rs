@@ -28,6 +28,14 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, Explanation> {
 pub(crate) struct Fields {
     root: Node,
     count: usize,
+    facts: Facts,
+}
+
+/// Fields that are asked for by their pointers, and where among the others they begin.
+#[derive(Debug, Clone, Copy, Default)]
+struct Facts {
+    pointers: &'static [&'static str],
+    from: usize,
 }
 
 /// A place in the body: its name there, whether it is looked for itself, and places below it.
@@ -42,6 +50,7 @@ struct Node {
 #[derive(Debug, Default)]
 pub(crate) struct Found<'de> {
     values: Vec<Option<Scalar<'de>>>,
+    facts: Facts,
     /// A place, of those that lead to a field, that is there twice.
     repeated: Option<Cow<'static, str>>,
 }
@@ -50,30 +59,46 @@ pub(crate) struct Found<'de> {
 enum Scalar<'de> {
     Text(Cow<'de, str>),
     Integer(i128),
+    Flag(bool),
 }
 
 impl Fields {
     /// Looks for each of these; none may lead to the body itself.
     pub(crate) fn new(pointers: impl IntoIterator<Item = Pointer>) -> Self {
         let mut fields = Self::default();
-        for pointer in pointers {
-            let mut node = &mut fields.root;
-            for name in pointer.names() {
-                let place = node.below.iter().position(|below| *below.name == **name).unwrap_or_else(|| {
-                    node.below.push(Node { name: name.clone(), ..Node::default() });
-                    node.below.len() - 1
-                });
-                node = &mut node.below[place];
-            }
-            node.wanted.push(fields.count);
-            fields.count += 1;
-        }
+        pointers.into_iter().for_each(|pointer| fields.add(&pointer));
         fields
+    }
+
+    fn add(&mut self, pointer: &Pointer) {
+        let mut node = &mut self.root;
+        for name in pointer.names() {
+            let place = node.below.iter().position(|below| *below.name == **name).unwrap_or_else(|| {
+                node.below.push(Node { name: name.clone(), ..Node::default() });
+                node.below.len() - 1
+            });
+            node = &mut node.below[place];
+        }
+        node.wanted.push(self.count);
+        self.count += 1;
     }
 
     /// The same for pointers that are written in the code.
     pub(crate) fn at(pointers: &[&'static str]) -> Self {
         Self::new(pointers.iter().filter_map(|pointer| pointer.parse().ok()))
+    }
+
+    /// Looks for these as well, which are asked for by their pointers: [`Found::fact`], [`Found::flag`].
+    pub(crate) fn and(mut self, pointers: &'static [&'static str]) -> Self {
+        self.facts = Facts { pointers, from: self.count };
+        for pointer in pointers {
+            // Each has its place, also one that could not be read.
+            match pointer.parse() {
+                Ok(pointer) => self.add(&pointer),
+                Err(()) => self.count += 1,
+            }
+        }
+        self
     }
 
     /// Checks that `json` is one object and returns the fields that are looked for.
@@ -87,7 +112,7 @@ impl Fields {
         if !json.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
             return Err(Explanation::NotAnObject);
         }
-        let mut found = Found { values: vec![None; self.count], repeated: None };
+        let mut found = Found { values: vec![None; self.count], facts: self.facts, repeated: None };
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let look = Look { node: &self.root, found: &mut found };
         look.deserialize(&mut deserializer).map_err(|error| invalid(&error))?;
@@ -114,7 +139,32 @@ impl<'de> Found<'de> {
             Scalar::Text(text) if text.is_empty() => None,
             Scalar::Text(text) => Some(text),
             Scalar::Integer(number) => Some(number.to_string().into()),
+            Scalar::Flag(_) => None,
         }
+    }
+
+    /// A field of those that were [added](Fields::and), when it is a text that is not empty.
+    pub(crate) fn fact(&self, pointer: &str) -> Option<&str> {
+        match self.at(pointer)? {
+            Scalar::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether one of these is `true`.
+    pub(crate) fn flag(&self, pointer: &str) -> bool {
+        matches!(self.at(pointer), Some(Scalar::Flag(true)))
+    }
+
+    /// Whether one of these is a text, a whole number, `true` or `false`.
+    pub(crate) fn has(&self, pointer: &str) -> bool {
+        self.at(pointer).is_some()
+    }
+
+    fn at(&self, pointer: &str) -> Option<&Scalar<'de>> {
+        let place = self.facts.pointers.iter().position(|one| *one == pointer);
+        debug_assert!(place.is_some(), "{pointer} is not looked for");
+        self.values.get(self.facts.from + place?)?.as_ref()
     }
 }
 
@@ -166,7 +216,8 @@ impl<'de> Visitor<'de> for Look<'_, '_, 'de> {
         Ok(())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+    fn visit_bool<E>(self, flag: bool) -> Result<(), E> {
+        self.keep(&Scalar::Flag(flag));
         Ok(())
     }
 

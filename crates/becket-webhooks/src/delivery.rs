@@ -10,6 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderName;
 
+use crate::kind::Kind;
+use crate::normalised::{Normalised, View, ViewError};
+
 /// One verified request. Cheap to clone: the clones share it.
 ///
 /// `Debug` shows neither the body nor the values of the headers.
@@ -23,6 +26,8 @@ pub(crate) struct Parts {
     pub(crate) event: String,
     pub(crate) action: Option<String>,
     pub(crate) repository: Option<String>,
+    pub(crate) kind: Kind,
+    pub(crate) normalised: Option<Normalised>,
     pub(crate) headers: Vec<(HeaderName, String)>,
     pub(crate) body: Bytes,
     /// The JSON text, where it is not the body itself.
@@ -86,6 +91,28 @@ impl Delivery {
     /// At most 512 bytes, without control characters.
     pub fn repository(&self) -> Option<&str> {
         self.0.repository.as_deref()
+    }
+
+    /// Returns the kind of sender that its source is configured for.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Returns what happened in words that are the same for all forges, beside the sender's own: `change_request.opened`.
+    ///
+    /// `None` where the sender is no forge, where nothing of the sort exists on the others, and where another delivery says
+    /// the same.
+    pub fn normalised(&self) -> Option<Normalised> {
+        self.0.normalised
+    }
+
+    /// Reads the payload as a view that is the same for all forges; `None` where there is no
+    /// [normalised event](Self::normalised).
+    ///
+    /// # Errors
+    /// As those of [`View::read`].
+    pub fn view(&self) -> Option<Result<View, ViewError>> {
+        self.normalised().map(|event| View::read(self.kind(), event, self.repository(), &self.json()))
     }
 
     /// Returns the headers that were kept, lower-case name and value, in the order of arrival.

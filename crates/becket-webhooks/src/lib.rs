@@ -9,6 +9,7 @@ mod explain;
 mod form;
 mod header;
 mod kind;
+mod normalised;
 mod rejection;
 mod secret;
 pub mod sender;
@@ -21,6 +22,9 @@ pub use delivery::Delivery;
 pub use dialect::{AzureAuth, Dialect};
 pub use explain::Explanation;
 pub use kind::{Kind, UnknownKind};
+pub use normalised::{
+    Build, BuildResult, ChangeRequest, Comment, Issue, Moved, Normalised, Push, State, UnknownEvent, View, ViewError,
+};
 pub use rejection::{Rejection, RejectionKind};
 pub use secret::{SecretError, Secrets};
 pub use sender::Sender;

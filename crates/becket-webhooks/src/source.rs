@@ -165,6 +165,8 @@ impl Source {
             event: reading.event,
             action: reading.action,
             repository: reading.repository,
+            kind: self.kind(),
+            normalised: reading.normalised,
             headers: header::kept(headers, |name| self.scheme.keeps(name)),
             body,
             decoded: reading.decoded,

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use becket_webhooks::{AzureAuth, Custom, Dialect, Kind, RejectionKind, Secrets, Sender, Source};
+use becket_webhooks::{AzureAuth, Custom, Dialect, Kind, Normalised, RejectionKind, Secrets, Sender, Source, View};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use proptest::collection::vec;
@@ -128,6 +128,28 @@ fn json_object() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Names of fields that views look for, in any arrangement.
+fn any_payload() -> impl Strategy<Value = serde_json::Value> {
+    const NAMES: &str = "(pull_request|pullRequest|pullrequest|resource|object_attributes|issue|comment|push|changes|refUpdates|\
+        commits|head_commit|ref|refId|after|number|iid|id|pullRequestId|workItemId|title|url|state|status|0|repository|\
+        project|name|new|old|type|target|hash|fields|run|object_kind|user|author_id|x)";
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<u64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        "(refs/(heads|tags)/)?[0a-zé\n/#]{0,12}".prop_map(Into::into),
+        Just("note".into()),
+    ];
+    leaf.prop_recursive(5, 48, 6, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Into::into),
+            vec((NAMES, inner), 0..6).prop_map(|fields| serde_json::Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
 fn flip(bytes: &mut [u8], bit: prop::sample::Index) {
     let bit = bit.index(bytes.len() * 8);
     bytes[bit / 8] ^= 1 << (bit % 8);
@@ -139,6 +161,27 @@ proptest! {
         let _ = source.answer(&headers, &body, now_ms);
         let _ = source.recognises(&headers);
         let _ = source.receive(&headers, Bytes::from(body), now_ms);
+    }
+
+    #[test]
+    fn no_payload_panics_as_a_view(
+        kind in prop::sample::select(Kind::ALL.to_vec()), event in prop::sample::select(Normalised::ALL.to_vec()),
+        payload in any_payload(), bytes in any_body()
+    ) {
+        let _ = View::read(kind, event, None, &bytes);
+        if let Ok(view) = View::read(kind, event, Some("a/b"), payload.to_string().as_bytes()) {
+            prop_assert_eq!(view.event(), event);
+        }
+    }
+
+    #[test]
+    fn no_payload_panics_as_a_delivery(source in verifying_sources(), payload in any_payload(), event in "[a-z_]{1,12}") {
+        let body = payload.to_string();
+        let sender = Sender::new(source.dialect().clone(), Some(SECRET.into())).unwrap();
+        let headers = sender.headers(&event, "msg_1", NOW, body.as_bytes()).unwrap();
+        if let Ok(delivery) = source.receive(&headers, body.into(), NOW * 1000) {
+            prop_assert_eq!(delivery.view().is_some(), delivery.normalised().is_some());
+        }
     }
 
     #[test]

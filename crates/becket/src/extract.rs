@@ -1,7 +1,7 @@
 //! Extractors: how a handler says, by the types of its arguments, what it wants of a task.
 //!
 //! An extractor implements [`FromTask`]. Those here cover a delivery ([`Event`], [`Payload`], [`Delivery`],
-//! [`Headers`]), a task enqueued by hand ([`Json`], [`Parents`]), the application ([`State`],
+//! [`Headers`], and for those of forges [the views](crate::normalised) that are the same for all), a task enqueued by hand ([`Json`], [`Parents`]), the application ([`State`],
 //! [`Client`](becket_tasks::Client)) and the attempt ([`TaskContext`](becket_tasks::TaskContext)). What an extractor
 //! needs the application to have is checked before the server listens.
 
@@ -50,7 +50,7 @@ use becket_tasks::TaskError;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not something that a handler can take as an argument",
     label = "not an extractor",
-    note = "extractors are `Event<T>`, `Payload`, `Delivery`, `Headers`, `State<S>`, `Json<T>`, `Parents`, `TaskContext`, `Client`, and your own types that implement `FromTask`",
+    note = "extractors are `Event<T>`, `Payload`, `Delivery`, `Headers`, `State<S>`, `Json<T>`, `Parents`, `TaskContext`, `Client`, those of `becket::normalised`, and your own types that implement `FromTask`",
     note = "`Event<T>`, `Payload<T>` and `Json<T>` need a `T: serde::de::DeserializeOwned + Send`, `State<S>` an `S: Clone + Send + Sync + 'static`"
 )]
 pub trait FromTask: Sized + Send {

@@ -6,6 +6,7 @@ pub mod event;
 pub mod extract;
 pub mod handler;
 pub mod http;
+pub mod normalised;
 pub mod notify;
 pub mod route;
 pub mod target;
@@ -17,6 +18,8 @@ pub mod testing;
 mod guides {
     #[doc = include_str!("../../../docs/guides/lanes.md")]
     struct Lanes;
+    #[doc = include_str!("../../../docs/guides/events.md")]
+    struct Events;
     #[doc = include_str!("../../../docs/guides/fairness.md")]
     struct Fairness;
     #[doc = include_str!("../../../docs/guides/unique.md")]

@@ -7,6 +7,7 @@
 //! What a sender wrote goes into headers, URLs and bodies through templates alone, which escape it; it never becomes an
 //! argument of a program.
 
+mod about;
 mod address;
 #[cfg(unix)]
 pub mod command;

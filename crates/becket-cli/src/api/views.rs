@@ -146,6 +146,10 @@ pub(crate) struct Delivery {
     pub(crate) size: u64,
     pub(crate) task_ids: Vec<String>,
     #[serde(default)]
+    pub(crate) repository: Option<String>,
+    #[serde(default)]
+    pub(crate) normalised: Option<String>,
+    #[serde(default)]
     pub(crate) headers: std::collections::BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) body: Option<Box<RawValue>>,

@@ -110,3 +110,23 @@ fn body_that_is_not_utf_8_is_refused() {
     assert_eq!(text(b"{\"a\":\"\xff\"}"), Err(Explanation::NotUtf8));
     assert_eq!(text(b"{}"), Ok("{}"));
 }
+
+#[test]
+fn facts_are_asked_for_by_their_pointers() {
+    let fields = Fields::at(&["/action", "/a/b"]).and(&["/a/b", "/a/is", "/a/empty", "/list/1/x", "/n"]);
+    let json = r#"{"action": "x", "a": {"b": "c", "is": true, "empty": ""}, "list": [{"x": "0"}, {"x": "1"}], "n": 7}"#;
+    let mut found = fields.read(json).unwrap();
+    assert_eq!((found.text(0).as_deref(), found.text(1).as_deref()), (Some("x"), Some("c")));
+    assert_eq!((found.fact("/a/b"), found.fact("/list/1/x")), (Some("c"), Some("1")));
+    assert_eq!((found.fact("/a/empty"), found.fact("/n"), found.fact("/a/is")), (None, None, None));
+    assert_eq!((found.flag("/a/is"), found.flag("/a/b")), (true, false));
+    assert_eq!((found.has("/a/is"), found.has("/n")), (true, true));
+    let found = fields.read(r#"{"a": null, "list": []}"#).unwrap();
+    assert_eq!((found.fact("/a/b"), found.flag("/a/is"), found.has("/list/1/x")), (None, false, false));
+}
+
+#[test]
+fn fact_that_is_there_twice_is_refused() {
+    let twice = Fields::default().and(&["/a/b"]).read(r#"{"a": {"b": "c", "b": "d"}}"#);
+    assert_eq!(twice.map(|_| ()), Err(Explanation::RepeatedField { field: "b".into() }));
+}

@@ -25,6 +25,7 @@ use crate::body::Fields;
 use crate::dialect::AzureAuth;
 use crate::explain::Explanation;
 use crate::header;
+use crate::normalised;
 use crate::secret::{SecretError, Secrets};
 use crate::signature::{Token, fingerprint};
 
@@ -56,7 +57,8 @@ impl AzureDevops {
             "/resource/repository/name",
             "/resource/pullRequest/repository/project/name",
             "/resource/pullRequest/repository/name",
-        ]);
+        ])
+        .and(normalised::azure_devops::FACTS);
         Ok(Self { auth, tokens, fields })
     }
 
@@ -92,7 +94,8 @@ impl Scheme for AzureDevops {
         };
         let mut repository = |place| Some(format!("{}/{}", found.text(place)?, found.text(place + 1)?));
         let repository = repository(3).or_else(|| repository(5));
-        Ok(Reading::named(id, &event, '.')?.about(repository))
+        let reading = Reading::named(id, &event, '.')?.about(repository);
+        Ok(reading.normalised(|event, action| normalised::azure_devops::name(event, action, &found)))
     }
 
     fn keeps(&self, header: &str) -> bool {

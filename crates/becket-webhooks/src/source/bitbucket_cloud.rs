@@ -16,6 +16,7 @@ use super::{Reading, Request, Scheme, reading};
 use crate::body::Fields;
 use crate::explain::Explanation;
 use crate::header;
+use crate::normalised;
 use crate::secret::Secrets;
 use crate::signature::Spelling;
 
@@ -33,7 +34,10 @@ pub(super) struct BitbucketCloud {
 
 impl BitbucketCloud {
     pub(super) fn new(secrets: Secrets) -> Self {
-        Self { keyring: Keyring::new(secrets, Spelling::GITHUB), fields: Fields::at(&["/repository/full_name"]) }
+        Self {
+            keyring: Keyring::new(secrets, Spelling::GITHUB),
+            fields: Fields::at(&["/repository/full_name"]).and(normalised::bitbucket_cloud::FACTS),
+        }
     }
 }
 
@@ -47,7 +51,8 @@ impl Scheme for BitbucketCloud {
         let delivery_id = header::token(headers, DELIVERY)?.to_owned();
         let event = header::token(headers, EVENT)?;
         let mut found = self.fields.read(reading::json(headers, body)?)?;
-        Ok(Reading::named(delivery_id, event, ':')?.about(found.text(0)))
+        let reading = Reading::named(delivery_id, event, ':')?.about(found.text(0));
+        Ok(reading.normalised(|event, action| normalised::bitbucket_cloud::name(event, action, &found)))
     }
 
     fn keeps(&self, header: &str) -> bool {

@@ -20,6 +20,7 @@ use crate::answer::Answer;
 use crate::body::Fields;
 use crate::explain::Explanation;
 use crate::header;
+use crate::normalised;
 use crate::secret::Secrets;
 use crate::signature::Spelling;
 
@@ -44,7 +45,8 @@ impl BitbucketServer {
             "/pullRequest/toRef/repository/slug",
             "/new/project/key",
             "/new/slug",
-        ]);
+        ])
+        .and(normalised::bitbucket_server::FACTS);
         Self { keyring: Keyring::new(secrets, Spelling::GITHUB), fields }
     }
 }
@@ -61,7 +63,8 @@ impl Scheme for BitbucketServer {
         let mut found = self.fields.read(reading::json(headers, body)?)?;
         let mut repository = |place| Some(format!("{}/{}", found.text(place)?, found.text(place + 1)?));
         let repository = repository(0).or_else(|| repository(2)).or_else(|| repository(4));
-        Ok(Reading::named(delivery_id, event, ':')?.about(repository))
+        let reading = Reading::named(delivery_id, event, ':')?.about(repository);
+        Ok(reading.normalised(|event, action| normalised::bitbucket_server::name(event, action, &found)))
     }
 
     fn keeps(&self, header: &str) -> bool {

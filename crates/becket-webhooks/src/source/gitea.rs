@@ -22,8 +22,12 @@ use crate::body::Fields;
 use crate::explain::Explanation;
 use crate::form;
 use crate::header::{self, MediaType};
+use crate::normalised;
 use crate::secret::Secrets;
 use crate::signature::Spelling;
+
+/// Gogs's header alone: the younger ones send it along.
+const GOGS_EVENT: &str = "x-gogs-event";
 
 /// One program's names of the headers.
 struct Names {
@@ -48,7 +52,7 @@ const NAMES: [Names; 3] = [
         signature: "x-gitea-signature",
     },
     Names {
-        event: "x-gogs-event",
+        event: GOGS_EVENT,
         event_type: "x-gogs-event-type",
         delivery: "x-gogs-delivery",
         signature: "x-gogs-signature",
@@ -82,7 +86,10 @@ pub(super) struct Gitea {
 
 impl Gitea {
     pub(super) fn new(secrets: Secrets) -> Self {
-        Self { keyring: Keyring::new(secrets, Spelling::BARE_HEX), fields: reading::github_fields() }
+        Self {
+            keyring: Keyring::new(secrets, Spelling::BARE_HEX),
+            fields: reading::github_fields().and(normalised::gitea::FACTS),
+        }
     }
 }
 
@@ -97,7 +104,10 @@ impl Scheme for Gitea {
 
     fn read(&self, headers: &HeaderMap, body: &Bytes) -> Result<Reading, Explanation> {
         let names = Names::of(headers);
-        reading::as_github(headers, body, (names.delivery, names.event), &self.fields)
+        let is_gogs = names.event == GOGS_EVENT;
+        reading::as_github(headers, body, (names.delivery, names.event), &self.fields, |event, action, found| {
+            normalised::gitea::name(event, action, found, is_gogs)
+        })
     }
 
     fn keeps(&self, header: &str) -> bool {

@@ -15,6 +15,7 @@ use super::{Reading, Request, Scheme, gitea, reading};
 use crate::body::Fields;
 use crate::explain::Explanation;
 use crate::header;
+use crate::normalised;
 use crate::secret::Secrets;
 use crate::signature::Spelling;
 
@@ -43,7 +44,10 @@ pub(super) struct Github {
 
 impl Github {
     pub(super) fn new(secrets: Secrets) -> Self {
-        Self { keyring: Keyring::new(secrets, Spelling::GITHUB), fields: reading::github_fields() }
+        Self {
+            keyring: Keyring::new(secrets, Spelling::GITHUB),
+            fields: reading::github_fields().and(normalised::github::FACTS),
+        }
     }
 }
 
@@ -57,7 +61,7 @@ impl Scheme for Github {
     }
 
     fn read(&self, headers: &HeaderMap, body: &Bytes) -> Result<Reading, Explanation> {
-        reading::as_github(headers, body, (DELIVERY, EVENT), &self.fields)
+        reading::as_github(headers, body, (DELIVERY, EVENT), &self.fields, normalised::github::name)
     }
 
     fn keeps(&self, header: &str) -> bool {

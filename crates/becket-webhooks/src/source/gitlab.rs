@@ -33,6 +33,7 @@ use super::{Reading, Request, Scheme};
 use crate::body::Fields;
 use crate::explain::Explanation;
 use crate::header;
+use crate::normalised;
 use crate::secret::{SecretError, Secrets};
 use crate::signature::Token;
 
@@ -86,7 +87,8 @@ impl Gitlab {
             "/path_with_namespace",
             "/project_path_with_namespace",
             "/repository/homepage",
-        ]);
+        ])
+        .and(normalised::gitlab::FACTS);
         Ok(Self { tokens, signing, fields })
     }
 }
@@ -113,7 +115,8 @@ impl Scheme for Gitlab {
         let action = found.text(2).or_else(|| found.text(3));
         let repository = (4..7).find_map(|place| found.text(place));
         let repository = repository.or_else(|| path_of(&found.text(7)?).map(|path| path.to_owned().into()));
-        Ok(Reading::new(id, event, action)?.about(repository))
+        let reading = Reading::new(id, event, action)?.about(repository);
+        Ok(reading.normalised(|event, action| normalised::gitlab::name(event, action, &found)))
     }
 
     fn keeps(&self, header: &str) -> bool {

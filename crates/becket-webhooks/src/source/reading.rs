@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::body::{self, Fields};
+use crate::body::{self, Fields, Found};
 use crate::explain::Explanation;
 use crate::form;
 use crate::header::{self, MediaType, TOKEN_BYTES_MAX};
+use crate::normalised::Normalised;
 use crate::signature::fingerprint;
 
 /// The event of a request that names none.
@@ -23,6 +24,8 @@ pub(super) struct Reading {
     pub(super) event: String,
     pub(super) action: Option<String>,
     pub(super) repository: Option<String>,
+    /// What other forges call the same.
+    pub(super) normalised: Option<Normalised>,
     /// The JSON text, where it is not the body itself.
     pub(super) decoded: Option<Bytes>,
 }
@@ -43,7 +46,7 @@ impl Reading {
             return Err(Explanation::EventTooLong);
         }
         let event = if event.is_empty() { EVENT_UNKNOWN.to_owned() } else { event };
-        Ok(Self { delivery_id, event, action, repository: None, decoded: None })
+        Ok(Self { delivery_id, event, action, repository: None, normalised: None, decoded: None })
     }
 
     /// A reading of one name for both: `invoice.payment.failed` is the event `invoice` and the action `payment.failed`.
@@ -69,10 +72,16 @@ impl Reading {
         self.repository = repository.map(Into::into).filter(fits).map(Cow::into_owned);
         self
     }
+
+    /// With the name that the event has for all forges: what `name` makes of the event and the action.
+    pub(super) fn normalised(mut self, name: impl FnOnce(&str, Option<&str>) -> Option<Normalised>) -> Self {
+        self.normalised = name(&self.event, self.action.as_deref());
+        self
+    }
 }
 
 /// Reads what GitHub sends, and those who write as it does: id and event in these headers, and `action` and the repository
-/// as `fields` find them, in JSON or in the field `payload` of a form.
+/// as `fields` find them, in JSON or in the field `payload` of a form. `name` normalises.
 ///
 /// # Errors
 /// Of a missing or malformed header, another media type, or a body that is not what it is said to be.
@@ -81,6 +90,7 @@ pub(super) fn as_github(
     body: &Bytes,
     (delivery, event): (&str, &str),
     fields: &Fields,
+    name: impl FnOnce(&str, Option<&str>, &Found<'_>) -> Option<Normalised>,
 ) -> Result<Reading, Explanation> {
     let delivery_id = header::token(headers, delivery)?.to_owned();
     let event = header::token(headers, event)?;
@@ -91,6 +101,7 @@ pub(super) fn as_github(
     let json = form.as_deref().map_or_else(|| body::text(body), Ok)?;
     let mut found = fields.read(json)?;
     let reading = Reading::new(delivery_id, event, found.text(0))?.about(found.text(1));
+    let reading = reading.normalised(|event, action| name(event, action, &found));
     Ok(Reading { decoded: form.map(Bytes::from), ..reading })
 }
 

@@ -9,6 +9,7 @@ use becket_tasks::query::SubmissionInfo;
 use becket_tasks::schedule::SOURCE;
 use becket_tasks::submission::{Inserted, NewTask};
 use becket_tasks::{Client, SubmissionId};
+use becket_webhooks::Normalised;
 use futures_util::future::BoxFuture;
 
 use crate::http::api::Replay;
@@ -31,9 +32,12 @@ impl Replayer {
         }
         let mut sought = Sought::new(&known.source, &known.event, known.action.as_deref());
         sought.delivery_id = known.key.as_deref();
-        if self.routes.look_into_payloads() {
-            let payload = self.client.store().payload(known.id).await?;
-            sought.json = payload.and_then(|payload| kept::json(&payload.meta, &payload.payload));
+        // What was found out when it was received is kept with its headers.
+        if let Some(payload) = self.client.store().payload(known.id).await? {
+            sought.normalised = kept::known(&payload.meta).event().map(Normalised::name);
+            if self.routes.look_into_payloads() {
+                sought.json = kept::json(&payload.meta, &payload.payload);
+            }
         }
         Ok(self.routes.route(&sought).tasks)
     }
@@ -43,8 +47,7 @@ impl Replay for Replayer {
     fn replay(&self, delivery: SubmissionId) -> BoxFuture<'_, becket_tasks::Result<Option<Inserted>>> {
         Box::pin(async move {
             let Some(known) = self.client.store().submission(delivery).await? else { return Ok(None) };
-            let tasks = self.tasks(&known).await?;
-            self.client.append(delivery, tasks).await
+            self.client.append(delivery, self.tasks(&known).await?).await
         })
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use becket_tasks::{Claimed, SubmissionId, TaskError, Timestamp};
+use becket_webhooks::Normalised;
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -19,7 +20,7 @@ use crate::http::kept;
 pub struct Delivery {
     task: Arc<Claimed>,
     headers: HeaderMap,
-    repository: Option<String>,
+    known: kept::Known,
 }
 
 impl Delivery {
@@ -57,7 +58,14 @@ impl Delivery {
     /// [`becket_webhooks::Delivery::repository`].
     #[must_use]
     pub fn repository(&self) -> Option<&str> {
-        self.repository.as_deref()
+        self.known.repository.as_deref()
+    }
+
+    /// What happened in words that are the same for all forges, e.g. `change_request.opened`; see
+    /// [`becket_webhooks::Delivery::normalised`].
+    #[must_use]
+    pub fn normalised(&self) -> Option<Normalised> {
+        self.known.event()
     }
 
     /// The headers that were kept: the source's own, `content-type` and `user-agent`.
@@ -88,6 +96,7 @@ impl fmt::Debug for Delivery {
             .field("event", &self.event())
             .field("action", &self.action())
             .field("repository", &self.repository())
+            .field("normalised", &self.normalised())
             .field("body_bytes", &self.body().len())
             .finish_non_exhaustive()
     }
@@ -96,8 +105,8 @@ impl fmt::Debug for Delivery {
 impl FromTask for Delivery {
     async fn from_task(input: &TaskInput) -> Result<Self, TaskError> {
         let task = input.shared_task();
-        let repository = kept::repository(&task.meta);
-        Ok(Self { task, headers: input.headers(), repository })
+        let known = kept::known(&task.meta);
+        Ok(Self { task, headers: input.headers(), known })
     }
 }
 

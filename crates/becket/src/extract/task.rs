@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use becket_tasks::registry::Run;
 use becket_tasks::{Claimed, Client, TaskContext, TaskError};
+use becket_webhooks::{Normalised, View};
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -51,6 +52,23 @@ impl TaskInput {
             return Err(TaskError::give_up("the payload is empty; it may have been erased"));
         }
         kept::json(&task.meta, &task.payload).ok_or_else(|| TaskError::give_up("the form has no field `payload`"))
+    }
+
+    /// What happened, in words that are the same for all forges; see [`crate::normalised`].
+    #[must_use]
+    pub fn normalised(&self) -> Option<Normalised> {
+        kept::known(&self.task().meta).event()
+    }
+
+    /// What it happened to, read from the payload; `None` where the delivery has no normalised event.
+    ///
+    /// # Errors
+    /// Gives up when the payload was erased, or lacks what the view cannot do without.
+    pub fn view(&self) -> Result<Option<View>, TaskError> {
+        let known = kept::known(&self.task().meta);
+        let Some((kind, event)) = known.normalised else { return Ok(None) };
+        let view = View::read(kind, event, known.repository.as_deref(), &self.json()?);
+        view.map(Some).map_err(|error| TaskError::give_up(format!("`{event}` of {kind} cannot be read: {error}")))
     }
 
     pub(crate) fn shared_task(&self) -> Arc<Claimed> {

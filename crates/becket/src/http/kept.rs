@@ -4,29 +4,64 @@
 //! them from there: a JSON list of `[name, value]`, names in lower case, in the order of arrival. Which headers are kept
 //! is decided by the source ([`Delivery::headers`](becket_webhooks::Delivery::headers)), not here.
 //!
-//! Beside them stands the repository that a delivery is about, under a name that no header has which is kept.
+//! Beside them stands what was found out about a delivery and is not in its headers: the repository, and for forges the
+//! kind of sender and the [normalised event](becket_webhooks::Normalised). All under names that no header has which is kept.
 
+use becket_webhooks::{Kind, Normalised};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Where the repository stands among the headers. Nothing that a sender writes is kept under a name of ours.
 const REPOSITORY: &str = "becket-repository";
+/// Where the kind of sender stands.
+const KIND: &str = "becket-source-kind";
+/// Where the normalised event stands.
+const NORMALISED: &str = "becket-normalised";
 
-/// Writes the headers of a delivery, and the repository that it is about, as a submission's `meta`.
+const OURS: [&str; 3] = [REPOSITORY, KIND, NORMALISED];
+
+/// What was found out about a delivery beside its headers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The repository that it is about, as its forge writes it: `octo/hello`.
+    pub repository: Option<String>,
+    /// Which forge sent it and what happened, in words that are the same for all.
+    pub normalised: Option<(Kind, Normalised)>,
+}
+
+impl Known {
+    /// What happened, in words that are the same for all forges.
+    #[must_use]
+    pub fn event(&self) -> Option<Normalised> {
+        self.normalised.map(|(_, event)| event)
+    }
+}
+
+/// Writes the headers of a delivery, and what else is known of it, as a submission's `meta`.
 pub fn encode_delivery(delivery: &becket_webhooks::Delivery) -> Bytes {
     let repository = delivery.repository().map(|repository| (REPOSITORY, repository));
+    let normalised = delivery.normalised().map(|event| [(KIND, delivery.kind().as_str()), (NORMALISED, event.name())]);
+    let known = repository.into_iter().chain(normalised.into_iter().flatten());
     let headers = delivery.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let pairs: Vec<(&str, &str)> =
-        repository.into_iter().chain(headers.filter(|(name, _)| *name != REPOSITORY)).collect();
+    let pairs: Vec<(&str, &str)> = known.chain(headers.filter(|(name, _)| !OURS.contains(name))).collect();
     encode(&pairs)
 }
 
-/// Reads back the repository that a delivery is about, as its forge writes it: `octo/hello`.
+/// Reads back what is known of a delivery beside its headers. A name that this version does not know is none.
 #[must_use]
-pub fn repository(meta: &[u8]) -> Option<String> {
+pub fn known(meta: &[u8]) -> Known {
     let pairs: Vec<(String, String)> = serde_json::from_slice(meta).unwrap_or_default();
-    pairs.into_iter().find(|(name, _)| name == REPOSITORY).map(|(_, value)| value)
+    let (mut repository, mut kind, mut event) = (None, None, None);
+    for (name, value) in pairs {
+        match name.as_str() {
+            REPOSITORY => repository = Some(value),
+            KIND => kind = value.parse().ok(),
+            NORMALISED => event = value.parse().ok(),
+            _ => {}
+        }
+    }
+    Known { repository, normalised: kind.zip(event) }
 }
 
 /// Writes headers as a submission's `meta`.
@@ -40,7 +75,7 @@ pub fn encode<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> Bytes {
 #[must_use]
 pub fn decode(meta: &[u8]) -> HeaderMap {
     let pairs: Vec<(String, String)> = serde_json::from_slice(meta).unwrap_or_default();
-    let parsed = pairs.iter().filter(|(name, _)| name != REPOSITORY).filter_map(|(name, value)| {
+    let parsed = pairs.iter().filter(|(name, _)| !OURS.contains(&&**name)).filter_map(|(name, value)| {
         Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))
     });
     let mut headers = HeaderMap::with_capacity(pairs.len());
@@ -104,18 +139,29 @@ mod tests {
     }
 
     #[test]
-    fn repository_stands_beside_the_headers_and_is_none() {
+    fn what_is_known_stands_beside_the_headers_and_is_none() {
         let source = becket_webhooks::Source::github("github", becket_webhooks::Secrets::insecure_accept_unsigned());
         let mut headers = HeaderMap::new();
         headers.insert("x-github-event", HeaderValue::from_static("push"));
         headers.insert("x-github-delivery", HeaderValue::from_static("1"));
         let receive = |body: &'static str| source.receive(&headers, body.into(), 0).unwrap();
 
-        let meta = encode_delivery(&receive(r#"{"repository":{"full_name":"octo/h\u00e9llo"}}"#));
-        assert_eq!(repository(&meta).as_deref(), Some("octo/héllo"));
+        let pushed = r#"{"ref":"refs/tags/v1","repository":{"full_name":"octo/h\u00e9llo"}}"#;
+        let meta = encode_delivery(&receive(pushed));
+        let expected = Known {
+            repository: Some("octo/héllo".to_owned()),
+            normalised: Some((Kind::Github, Normalised::TagPushed)),
+        };
+        assert_eq!(known(&meta), expected);
         assert_eq!(decode(&meta).len(), 2);
-        assert_eq!(repository(&encode_delivery(&receive("{}"))), None);
-        assert_eq!(repository(b"null"), None);
+        assert_eq!(known(&encode_delivery(&receive("{}"))), Known::default());
+        assert_eq!(known(b"null"), Known::default());
+    }
+
+    #[test]
+    fn name_of_another_version_is_none() {
+        let meta = encode(&[(KIND, "github"), (NORMALISED, "teapot.boiled"), (REPOSITORY, "a/b")]);
+        assert_eq!(known(&meta), Known { repository: Some("a/b".to_owned()), normalised: None });
     }
 
     #[test]

@@ -60,6 +60,15 @@ impl Pattern {
         }
     }
 
+    /// Whether an event is wanted by the name that all forges share. One word is the sender's own: `issue`, which is GitLab's,
+    /// does not get the issues of all others. So that is `issue.*`; only names without an action, as `push`, are one word.
+    pub(crate) fn matches_shared(&self, event: &str, action: Option<&str>) -> bool {
+        match self {
+            Self::Event(wanted) => action.is_none() && is_like(wanted, event, same),
+            _ => self.matches(event, action),
+        }
+    }
+
     /// Whether it wants something of an event: with some action, or without.
     pub(crate) fn concerns(&self, event: &str) -> bool {
         *self == Self::All || self.event_parts().any(|part| is_like(part, event, same))

@@ -1,6 +1,6 @@
 //! A delivery as routes see it: what they choose by.
 
-use becket_webhooks::Delivery;
+use becket_webhooks::{Delivery, Normalised};
 use bytes::Bytes;
 
 /// What handlers for a delivery are looked for by.
@@ -33,6 +33,7 @@ impl<'a> Sought<'a> {
     #[must_use]
     pub fn of(delivery: &'a Delivery) -> Self {
         Self {
+            normalised: delivery.normalised().map(Normalised::name),
             delivery_id: Some(delivery.delivery_id()),
             json: Some(delivery.json()),
             ..Self::new(delivery.source(), delivery.event(), delivery.action())

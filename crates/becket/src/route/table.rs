@@ -20,8 +20,11 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Whether one of the patterns matches the sender's name of the event, or the one that all forges share.
     pub(crate) fn matches_event(&self, sought: &Sought<'_>) -> bool {
-        let matches = |event, action| self.patterns.iter().any(|pattern| pattern.matches(event, action));
-        matches(sought.event, sought.action) || sought.shared().is_some_and(|(event, action)| matches(event, action))
+        let shared = sought.shared();
+        self.patterns.iter().any(|pattern| {
+            pattern.matches(sought.event, sought.action)
+                || shared.is_some_and(|(event, action)| pattern.matches_shared(event, action))
+        })
     }
 
     /// Whether it is for this source.
@@ -179,7 +182,7 @@ mod tests {
                 None => (normalised.as_deref(), None),
             };
             let matches = |pattern: &Pattern| {
-                pattern.matches(&event, action.as_deref()) || shared.is_some_and(|shared| pattern.matches(shared, did))
+                pattern.matches(&event, action.as_deref()) || shared.is_some_and(|shared| pattern.matches_shared(shared, did))
             };
             let expected: Vec<usize> =
                 (0..handlers.len()).filter(|place| handlers[*place].patterns.iter().any(matches)).collect();

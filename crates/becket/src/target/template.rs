@@ -3,6 +3,7 @@
 //! They are written as the names of lanes are, with more labels. Each place that a text may go to escapes what was found
 //! in its own way; here are the labels, and JSON, whose texts need no escaping of ours.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use becket_tasks::naming::{Piece, TextTemplate};
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::TextError;
+use super::about::{About, Text};
 use crate::http::kept;
 
 /// The longest text that is made, in bytes; also of all texts of one piece of JSON together.
@@ -26,9 +28,11 @@ pub(super) enum Label {
     DeliveryId,
     TaskId,
     Attempt,
+    /// Of what a normalised event is about.
+    About(Text),
 }
 
-const LABELS: [(&str, Label); 7] = [
+const TASK_LABELS: [(&str, Label); 7] = [
     ("kind", Label::Kind),
     ("source", Label::Source),
     ("event", Label::Event),
@@ -38,11 +42,15 @@ const LABELS: [(&str, Label); 7] = [
     ("attempt", Label::Attempt),
 ];
 
+fn labels() -> Vec<(&'static str, Label)> {
+    TASK_LABELS.into_iter().chain(Text::ALL.map(|(name, text)| (name, Label::About(text)))).collect()
+}
+
 /// A text with placeholders. Cloning is cheap.
 pub(super) type Template = Arc<TextTemplate<Label>>;
 
 pub(super) fn parse(text: &str) -> Result<Template, TextError> {
-    TextTemplate::parse(text, &LABELS).map(Arc::new)
+    TextTemplate::parse(text, &labels()).map(Arc::new)
 }
 
 /// Whether a text is a template.
@@ -67,13 +75,15 @@ pub(super) struct Subject<'t> {
     json: Bytes,
     id: String,
     attempt: String,
+    /// Read when a template asks for it.
+    about: OnceCell<About>,
 }
 
 impl<'t> Subject<'t> {
     pub(super) fn new(task: &'t Claimed) -> Self {
         // A form without JSON in it is a payload in which nothing is found.
         let json = kept::json(&task.meta, &task.payload).unwrap_or_default();
-        Self { task, json, id: task.id.to_string(), attempt: task.attempts_counted.to_string() }
+        Self { task, json, id: task.id.to_string(), attempt: task.attempts_counted.to_string(), about: OnceCell::new() }
     }
 
     pub(super) fn fill(&self, template: &TextTemplate<Label>, each: impl FnMut(Piece<'_>)) {
@@ -105,6 +115,7 @@ impl<'t> Subject<'t> {
             Label::DeliveryId => self.task.key.as_deref(),
             Label::TaskId => Some(&self.id),
             Label::Attempt => Some(&self.attempt),
+            Label::About(text) => self.about.get_or_init(|| About::of(self.task)).get(text),
         }
     }
 }
@@ -180,6 +191,7 @@ pub(super) mod tests {
     use becket_tasks::{SubmissionId, TaskId, Timestamp};
     use serde_json::json;
 
+    use super::super::about::tests::of_gitlab;
     use super::*;
 
     /// A task with this payload, of an event `issues.opened`.
@@ -229,6 +241,19 @@ pub(super) mod tests {
     fn labels_tell_of_the_attempt() {
         let made = filled(json!({"t": "{@kind} {@event} {@delivery_id} {@task_id} {@attempt} {x}!"}), "{}").unwrap();
         assert_eq!(made, json!({"t": "forward issues d-1 000000000002D 3 !"}));
+    }
+
+    #[test]
+    fn labels_tell_of_what_a_normalised_event_is_about() {
+        let Value::Object(template) = json!({"t": "{@normalised}: {@repository} #{@number} {@title}{@tag} {@link}"})
+        else {
+            panic!("no object")
+        };
+        let payload = r#"{"object_attributes": {"iid": 7, "title": "\"Light\"", "url": "https://gitlab.example/7"}}"#;
+        let task = of_gitlab("issue.opened", payload);
+        let made = JsonTemplate::parse(&template).unwrap().fill(&Subject::new(&task)).unwrap();
+        let made: Value = serde_json::from_slice(&made).unwrap();
+        assert_eq!(made, json!({"t": "issue.opened: tower/lamp #7 \"Light\" https://gitlab.example/7"}));
     }
 
     #[test]

@@ -20,7 +20,7 @@ async fn delivery_is_shown_with_its_headers_and_body() {
                 "id": inserted.submission, "delivery_id": "d-1", "source": "github", "event": "issues",
                 "action": "opened", "size": 16, "task_ids": inserted.tasks,
                 "headers": {"content-type": "application/json", "x-github-event": "issues"},
-                "repository": null, "body_encoding": "json", "body": {"number": 1.10},
+                "repository": null, "normalised": null, "body_encoding": "json", "body": {"number": 1.10},
             });
             assert_eq!(shown, expected);
         }

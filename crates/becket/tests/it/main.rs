@@ -10,6 +10,7 @@ mod filters;
 mod isolation;
 mod limits;
 mod mounting;
+mod normalised;
 mod notify;
 mod operators;
 mod order;

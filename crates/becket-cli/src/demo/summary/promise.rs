@@ -143,6 +143,8 @@ mod tests {
                 source: "github".to_owned(),
                 event: format!("event-{}", number % 20),
                 action: None,
+                repository: None,
+                normalised: None,
                 received_at: String::new(),
                 size: 2,
                 task_ids: task_ids.into_iter().rev().collect(),

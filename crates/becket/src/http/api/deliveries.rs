@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use becket_tasks::query::{Payload, SubmissionFilter, SubmissionInfo};
 use becket_tasks::{SubmissionId, TaskId, Timestamp};
+use becket_webhooks::Normalised;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
@@ -95,8 +96,10 @@ pub(super) async fn show(
     let (delivery, payload) = with_payload(&api, &id).await.map_err(|problem| problem.at(uri.path()))?;
     let (body_encoding, body) = views::body(&payload.payload);
     let headers = shown(&kept::decode(&payload.meta));
-    let repository = kept::repository(&payload.meta);
-    Ok(Json(DeliveryDetailView { delivery: delivery.into(), repository, headers, body_encoding, body }))
+    let known = kept::known(&payload.meta);
+    let normalised = known.event().map(Normalised::name);
+    let repository = known.repository;
+    Ok(Json(DeliveryDetailView { delivery: delivery.into(), repository, normalised, headers, body_encoding, body }))
 }
 
 fn shown(headers: &HeaderMap) -> BTreeMap<String, String> {

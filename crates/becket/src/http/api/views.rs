@@ -216,6 +216,9 @@ pub(super) struct DeliveryDetailView {
     /// The repository that it is about, as its forge writes it.
     #[schema(example = "octo/hello")]
     pub(super) repository: Option<String>,
+    /// What happened in words that are the same for all forges; `null` where they have none for it.
+    #[schema(example = "change_request.opened")]
+    pub(super) normalised: Option<&'static str>,
     /// The headers that were kept, names in lower case.
     pub(super) headers: BTreeMap<String, String>,
     /// How `body` is written.

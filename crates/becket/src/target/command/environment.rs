@@ -7,6 +7,8 @@ use std::path::Path;
 use becket_tasks::Claimed;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::super::about::{About, Text};
+
 /// The longest value that a sender may choose, in bytes; the system takes only so much for all of them.
 const VALUE_BYTES_MAX: usize = 4 * 1_024;
 /// Where programs are looked for when the environment does not say.
@@ -38,6 +40,11 @@ pub(super) fn of(
         // Always there, so that a script that asks for it need not ask whether it is.
         tell(name, OsStr::new(&harmless(value.unwrap_or_default())));
     }
+    let about = About::of(task);
+    for (name, text) in Text::ALL {
+        let name = format!("BECKET_{}", name.to_ascii_uppercase());
+        tell(&name, OsStr::new(&harmless(about.get(text).unwrap_or_default())));
+    }
     variables
 }
 
@@ -57,13 +64,19 @@ pub(super) fn path(inherited: &[String], own: &BTreeMap<String, SecretString>) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::template::tests::task;
+    use super::super::super::about::tests::of_gitlab;
     use super::*;
 
     #[test]
     fn environment_tells_of_the_task_and_of_nothing_else() {
+        let payload = r#"{"object_attributes": {"iid": 7, "title": "The lamp\u0000 is out"}}"#;
         let own = BTreeMap::from([("TOKEN".to_owned(), SecretString::from("t0ken"))]);
-        let variables = of(&task("{}"), Path::new("/tmp/p"), &["PATH".to_owned(), "NO_SUCH".to_owned()], &own);
+        let variables = of(
+            &of_gitlab("issue.closed", payload),
+            Path::new("/tmp/p"),
+            &["PATH".to_owned(), "NO_SUCH".to_owned()],
+            &own,
+        );
         let variables: BTreeMap<String, String> = variables
             .into_iter()
             .map(|(name, value)| (name.into_string().unwrap(), value.into_string().unwrap()))
@@ -71,14 +84,26 @@ mod tests {
         let path = std::env::var("PATH").unwrap();
         let expected = [
             ("BECKET_ACTION", "opened"),
+            ("BECKET_ACTOR", ""),
             ("BECKET_ATTEMPT", "3"),
+            ("BECKET_AUTHOR", ""),
+            ("BECKET_BRANCH", ""),
+            ("BECKET_COMMIT", ""),
             ("BECKET_DELIVERY_ID", "d-1"),
             ("BECKET_EVENT", "issues"),
+            ("BECKET_LINK", ""),
             ("BECKET_MAX_ATTEMPTS", "5"),
+            ("BECKET_NORMALISED", "issue.closed"),
+            ("BECKET_NUMBER", "7"),
             ("BECKET_PAYLOAD_FILE", "/tmp/p"),
+            ("BECKET_REPOSITORY", "tower/lamp"),
             ("BECKET_SOURCE", "github"),
+            ("BECKET_STATE", "closed"),
+            ("BECKET_TAG", ""),
+            ("BECKET_TARGET_BRANCH", ""),
             ("BECKET_TASK_ID", "000000000002D"),
             ("BECKET_TASK_KIND", "forward"),
+            ("BECKET_TITLE", "The lamp\u{fffd} is out"),
             ("PATH", &path),
             ("TOKEN", "t0ken"),
         ];

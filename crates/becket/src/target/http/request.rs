@@ -101,8 +101,12 @@ fn sign(headers: &mut HeaderMap, task: &Claimed, body: &[u8], signer: Option<&St
         }
     };
     set("becket-task-id", &id);
-    if let Some(repository) = kept::repository(&task.meta) {
-        set("becket-repository", &repository);
+    let known = kept::known(&task.meta);
+    if let Some(repository) = &known.repository {
+        set("becket-repository", repository);
+    }
+    if let Some(event) = known.event() {
+        set("becket-normalised", event.name());
     }
     set("becket-attempt", &task.attempts_counted.to_string());
     if let Some(signer) = signer {

@@ -22,6 +22,6 @@ pub use dialect::{AzureAuth, Dialect};
 pub use explain::Explanation;
 pub use kind::{Kind, UnknownKind};
 pub use rejection::{Rejection, RejectionKind};
-pub use secret::{SecretError, Secrets};
+pub use secret::{Secret, SecretError, Secrets, Validity, Window};
 pub use sender::Sender;
 pub use source::Source;

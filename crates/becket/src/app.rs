@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use becket_tasks::ShutdownReport;
-use becket_webhooks::{Secrets, Source};
+use becket_webhooks::{Secret, Secrets, Source};
 use secrecy::SecretString;
 
 pub use self::cron::{Cron, cron};
@@ -164,8 +164,20 @@ impl App {
         self
     }
 
-    /// Receives GitHub's webhooks, signed with `secret`, at `/webhooks/github`.
-    pub fn github(mut self, secret: impl Into<SecretString>) -> Self {
+    /// Receives GitHub's webhooks, signed with `secret`, at `/webhooks/github`. The secret is text, or a
+    /// [`Secret`] with a time in which it counts; for several there is [`source`](Self::source).
+    ///
+    /// ```
+    /// use becket::{App, Secret, Secrets, Source};
+    ///
+    /// let december = 1_796_083_200_000;
+    /// let app = App::new().github(Secret::new("only in this year").not_after(december));
+    ///
+    /// let secrets = Secrets::new([Secret::new("new").named("2027"), Secret::new("old").not_after(december)])?;
+    /// let app = App::new().source(Source::github("github", secrets));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn github(mut self, secret: impl Into<Secret>) -> Self {
         match Secrets::new([secret]) {
             Ok(secrets) => self.source(Source::github("github", secrets)),
             Err(error) => {
@@ -177,7 +189,7 @@ impl App {
     }
 
     /// Receives webhooks of a sender that follows Standard Webhooks, signed with `secret`, at `/webhooks/{name}`.
-    pub fn standard_webhooks(mut self, name: impl Into<Arc<str>>, secret: impl Into<SecretString>) -> Self {
+    pub fn standard_webhooks(mut self, name: impl Into<Arc<str>>, secret: impl Into<Secret>) -> Self {
         let name = name.into();
         let source = Secrets::new([secret]).and_then(|secrets| Source::standard_webhooks(Arc::clone(&name), secrets));
         match source {

@@ -40,7 +40,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use becket_tasks::schedule::{Missed, Pattern, Zone};
-use becket_webhooks::Dialect;
+use becket_webhooks::{Dialect, Secret};
 use secrecy::SecretString;
 
 pub use environment::environment;
@@ -220,7 +220,7 @@ pub struct Source {
     pub kind: SourceKind,
     /// The secrets shared with it, any of which may sign. Empty with `insecure_accept_unsigned` and for
     /// [`SourceKind::Auto`], and never otherwise.
-    pub secrets: Vec<SecretString>,
+    pub secrets: Vec<Secret>,
     /// Whether requests that nobody signed are accepted. Never together with secrets.
     pub insecure_accept_unsigned: bool,
     /// One more path that it is received at, beside `/webhooks/{name}`: no trailing slash, no other source's path,

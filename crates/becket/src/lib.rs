@@ -25,7 +25,7 @@ mod guides {
 
 pub use app::{App, Cron, IntoStore, Mistake, Mounted, Running, StartError, cron};
 pub use becket_tasks::{Backoff, Client, IntoNaming, Naming, Subject, TaskContext, TaskError, TaskId};
-pub use becket_webhooks::{AzureAuth, Custom, Dialect, Secrets, Source};
+pub use becket_webhooks::{AzureAuth, Custom, Dialect, Secret, Secrets, Source};
 pub use config::Config;
 pub use extract::{Delivery, Event, FromTask, Headers, Json, Parents, Payload, Requirements, State, TaskInput};
 pub use handler::{Configured, Handler, IntoHandler, IntoResult, background, batch, inline};

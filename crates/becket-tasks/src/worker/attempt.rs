@@ -73,7 +73,9 @@ async fn run(worker: &Worker, held: &Held, place: Option<Place>) -> Option<End> 
     }
     let task = &held.task;
     worker.measures.waiting.record(task.started_at.since(task.run_at).as_secs_f64());
-    let Some(entry) = worker.registry.entry(&task.kind) else {
+    // What is known may be replaced meanwhile; this attempt ends by what it begins with.
+    let known = worker.known.load_full();
+    let Some(entry) = known.registry.entry(&task.kind) else {
         error!(task = %task.id, kind = %task.kind, "the store handed out a task that has no handler here");
         return Some(no_handler());
     };

@@ -138,6 +138,12 @@ impl Engine {
         worker::known::replace(&self.0, registry)
     }
 
+    /// Sets how long a handler may still run after its cancellation, instead of [`EngineOptions::cancel_grace`]:
+    /// for attempts that begin from now on, and for a shutdown.
+    pub fn set_cancel_grace(&self, grace: Duration) {
+        self.0.set_cancel_grace(grace);
+    }
+
     /// A client of the engine's store that knows its kinds.
     #[must_use]
     pub fn client(&self) -> &Client {

@@ -32,6 +32,7 @@ mod slots;
 pub(crate) mod wanted;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -67,6 +68,8 @@ pub(crate) struct Worker {
     /// Told when that is another.
     replaced: Notify,
     pub(crate) options: EngineOptions,
+    /// In nanoseconds; may change while the worker works.
+    cancel_grace: AtomicU64,
     leases: Arc<Leases>,
     pub(crate) pace: Pace,
     /// The places in the pool.
@@ -146,9 +149,26 @@ fn build(
         renewal: renewal.clone(),
         _renewal_guard: renewal.clone().drop_guard(),
         store,
+        cancel_grace: AtomicU64::new(nanos(options.cancel_grace)),
         options,
     });
     Ok((worker, to_finish))
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Worker {
+    /// How long a handler may still run after its cancellation.
+    pub(crate) fn cancel_grace(&self) -> Duration {
+        Duration::from_nanos(self.cancel_grace.load(Ordering::Relaxed))
+    }
+
+    /// From the next cancellation on.
+    pub(crate) fn set_cancel_grace(&self, grace: Duration) {
+        self.cancel_grace.store(nanos(grace), Ordering::Relaxed);
+    }
 }
 
 fn spawn(worker: Arc<Worker>, to_finish: mpsc::Receiver<Finish>) -> Arc<Worker> {

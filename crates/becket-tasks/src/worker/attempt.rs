@@ -127,7 +127,7 @@ async fn verdict(worker: &Worker, held: &Held, entry: &Entry, place: Option<Plac
             Ok(result) => Verdict::Returned(result),
             Err(panic) => Verdict::Panicked(message(&*panic)),
         },
-        why = must_be_dropped(&held.stop, deadline, worker.options.cancel_grace) => Verdict::Dropped(why),
+        why = must_be_dropped(&held.stop, deadline, worker.cancel_grace()) => Verdict::Dropped(why),
         never = context.send_what_waits() => match never {},
     };
     // Dropping runs the handler's own destructors, which may panic as well.

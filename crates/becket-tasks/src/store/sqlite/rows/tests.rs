@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::change::Hold;
 use super::super::open;
 use super::*;
+use crate::mark::Mark;
 use crate::schedule::ScheduleState;
 use crate::task::Outcome;
 
@@ -133,6 +134,7 @@ fn changes() -> Vec<Change> {
         Change::Pause { scope: "source".into(), name: "github".into(), is_paused: true },
         Change::Pause { scope: "source".into(), name: "github".into(), is_paused: false },
         Change::Schedule(ScheduleState::new("nightly".into()).into()),
+        Change::Mark(Mark { last: Some(AT), count: 3, ..Mark::new("secret".into(), AT) }),
         Change::Schedule(ScheduleState { paused: true, ..ScheduleState::new("nightly".into()) }.into()),
         Change::Probe { at },
     ]
@@ -204,6 +206,7 @@ const fn name(change: &Change) -> &'static str {
         Change::Keys(_) => "keys",
         Change::ForgetKeys { .. } => "forget keys",
         Change::Schedule(_) => "schedule",
+        Change::Mark(_) => "mark",
         Change::Probe { .. } => "probe",
     }
 }
@@ -212,7 +215,7 @@ const fn name(change: &Change) -> &'static str {
 fn same_changes_read_back_from_text_give_the_same_rows() {
     let changes = changes();
     let kinds: std::collections::BTreeSet<&str> = changes.iter().map(name).collect();
-    assert_eq!(kinds.len(), 35, "each kind of change occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 36, "each kind of change occurs: {kinds:?}");
     let text = serde_json::to_string(&changes).unwrap();
     let read: Vec<Change> = serde_json::from_str(&text).unwrap();
     assert_eq!(read, changes);

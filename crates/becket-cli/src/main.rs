@@ -20,6 +20,7 @@ mod output;
 mod pauses;
 mod samples;
 mod schedules;
+mod secrets;
 mod send;
 mod sender;
 mod serve;
@@ -73,7 +74,8 @@ async fn dispatch(command: Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Pauses(args) => pauses::list(&args, json).await,
         Command::Schedules(args) => schedules::run(args, json).await,
         Command::Targets(args) => targets::run(args, json).await,
-        Command::Config(args) => config::run(args, json),
+        Command::Secrets(args) => secrets::run(args, json).await,
+        Command::Config(args) => config::run(args, json).await,
         Command::Completions { shell } => completions::run(shell),
     }
 }

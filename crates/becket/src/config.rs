@@ -19,6 +19,7 @@ mod load;
 mod order;
 mod origin;
 mod read;
+mod restart;
 mod routes;
 mod schedules;
 mod secrets;
@@ -111,6 +112,8 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// How long the answer waits for inline handlers.
     pub inline_deadline: Duration,
+    /// Whether a change of the configuration file is applied by itself.
+    pub watch_config: bool,
 }
 
 /// `[store]`: where submissions and tasks are kept.

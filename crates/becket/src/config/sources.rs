@@ -26,7 +26,7 @@ const OF_A_SENDER: [&str; 5] = ["secret", "secrets", "insecure_accept_unsigned",
 
 /// Paths that Becket answers itself, with everything below them. Others under /api may be aliases: PR-Agent's
 /// webhooks are received at /api/v1/github_webhooks.
-const OWN_PATHS: [&str; 10] = [
+const OWN_PATHS: [&str; 17] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -37,6 +37,13 @@ const OWN_PATHS: [&str; 10] = [
     "/api/v1/rejections",
     "/api/v1/webhook_status",
     "/api/v1/webhook_statuses",
+    "/api/v1/config",
+    "/api/v1/graphs",
+    "/api/v1/operations",
+    "/api/v1/pauses",
+    "/api/v1/schedules",
+    "/api/v1/secrets",
+    "/api/v1/targets",
 ];
 
 pub(super) fn read_all(root: &mut Section<'_>) -> BTreeMap<String, Source> {

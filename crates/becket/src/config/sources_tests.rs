@@ -303,3 +303,13 @@ fn a_window_that_makes_no_sense_is_refused_without_showing_the_secret() {
         assert!(!errors[0].contains("hunter2"), "{errors:?}");
     }
 }
+
+#[test]
+fn no_path_of_the_api_can_be_that_of_a_source() {
+    let document = serde_json::to_value(crate::http::api::document()).unwrap();
+    for described in document["paths"].as_object().unwrap().keys().filter(|path| !path.starts_with("/webhooks/")) {
+        let path = described.split("/{").next().unwrap();
+        let errors = file_errors(&format!("[sources.github]\nsecret = 'x'\npath = '{path}'"));
+        assert!(errors.len() == 1 && errors[0].contains("is one of Becket's own paths"), "{path}: {errors:?}");
+    }
+}

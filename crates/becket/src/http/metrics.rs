@@ -113,6 +113,11 @@ struct SecretLabels {
     secret: usize,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
+}
+
 /// What one server counts.
 #[derive(Debug)]
 pub struct Metrics {
@@ -121,6 +126,7 @@ pub struct Metrics {
     acknowledgement: Family<SourceLabel, Histogram, fn() -> Histogram>,
     rejections: Family<RejectionLabels, Counter>,
     secrets: Family<SecretLabels, Counter>,
+    reloads: [Counter; 2],
 }
 
 impl Default for Metrics {
@@ -151,7 +157,10 @@ impl Metrics {
             "Verified requests, by the place of the secret that matched (0 is the newest)",
             secrets.clone(),
         );
-        Self { registry, deliveries, acknowledgement, rejections, secrets }
+        let reloads = Family::<ReloadLabels, Counter>::default();
+        registry.register("config_reloads", "Reloads of the configuration, by how they ended", reloads.clone());
+        let reloads = ["refused", "applied"].map(|result| reloads.get_or_create_owned(&ReloadLabels { result }));
+        Self { registry, deliveries, acknowledgement, rejections, secrets, reloads }
     }
 
     /// The counters of one source, named as in the configuration, with as many secrets as it has. Made once, at start: an
@@ -168,6 +177,11 @@ impl Metrics {
             rejections: self.rejections.clone(),
             secrets: (0..secrets).map(matches).collect(),
         }
+    }
+
+    /// Counts a reload of the configuration: applied, or refused.
+    pub fn reloaded(&self, applied: bool) {
+        self.reloads[usize::from(applied)].inc();
     }
 
     /// Writes everything counted here, and what the store and the engine know, as OpenMetrics text.
@@ -230,6 +244,7 @@ mod tests {
         github.answered(Answer::Duplicate, Duration::from_millis(2));
         github.secret_matched(1);
         github.rejected(http::StatusCode::UNAUTHORIZED, "wrong_secret");
+        metrics.reloaded(false);
         let page = metrics.render(Snapshot::default());
         for line in [
             "becket_deliveries_total{source=\"github\",answer=\"accepted\"} 1",
@@ -239,6 +254,8 @@ mod tests {
             "becket_secret_matches_total{source=\"github\",secret=\"0\"} 0",
             "becket_secret_matches_total{source=\"github\",secret=\"1\"} 1",
             "becket_secret_matches_total{source=\"github\",secret=\"2\"} 0",
+            "becket_config_reloads_total{result=\"applied\"} 0",
+            "becket_config_reloads_total{result=\"refused\"} 1",
             "becket_rejections_total{source=\"github\",status=\"401\",reason=\"wrong_secret\"} 1",
         ] {
             assert!(page.lines().any(|written| written == line), "{line} is not in\n{page}");

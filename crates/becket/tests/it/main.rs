@@ -13,6 +13,7 @@ mod notify;
 mod operators;
 mod order;
 mod refusals;
+mod reloading;
 mod routes;
 mod schedules;
 mod senders;

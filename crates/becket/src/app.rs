@@ -79,7 +79,9 @@ pub struct App {
 
 /// Who is told of a configuration that came into force.
 #[derive(Clone, Default)]
-struct OnReload(Vec<Arc<dyn Fn(&Config) + Send + Sync>>);
+struct OnReload(Vec<Told>);
+
+type Told = Arc<dyn Fn(&Config) + Send + Sync>;
 
 impl fmt::Debug for OnReload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

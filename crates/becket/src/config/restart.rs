@@ -6,8 +6,11 @@
 use super::error::{Error, Errors, Problem};
 use super::{Config, Loaded, Origin};
 
+/// A value of a configuration, as text.
+type Shown = fn(&Config) -> String;
+
 /// The keys of what is made once, with their values as text to compare.
-const FIXED: [(&str, fn(&Config) -> String); 14] = [
+const FIXED: [(&str, Shown); 14] = [
     ("server.listen", |config| config.server.listen.to_string()),
     ("server.max_connections", |config| config.server.max_connections.to_string()),
     ("server.header_timeout", |config| duration(config.server.header_timeout)),
@@ -44,7 +47,7 @@ impl Loaded {
         if errors.is_empty() { Ok(()) } else { Err(Errors::new(errors)) }
     }
 
-    fn changed(&self, key: &str, value: &fn(&Config) -> String, running: &Config) -> Option<Error> {
+    fn changed(&self, key: &str, value: &Shown, running: &Config) -> Option<Error> {
         let (before, now) = (value(running), value(&self.config));
         if before == now {
             return None;

@@ -93,7 +93,7 @@ pub(super) async fn list(
     Params(Asked { quiet }): Params<Asked>,
     uri: Uri,
 ) -> Result<Json<Listed>, Problem> {
-    let quiet = quiet.as_deref().map_or(Ok(QUIET), |text| duration(text)).map_err(|problem| problem.at(uri.path()))?;
+    let quiet = quiet.as_deref().map_or(Ok(QUIET), duration).map_err(|problem| problem.at(uri.path()))?;
     let sources = &*api.context.senders;
     let seen = api.context.secrets.seen(sources).await?;
     let now = api.store().clock().now();

@@ -50,7 +50,7 @@ pub struct Client {
     reused: Arc<AtomicU64>,
 }
 
-/// What may differ from the kind's [`Policy`] for one task.
+/// What may differ from the kind's [`Policy`](crate::Policy) for one task.
 #[derive(Clone, Debug)]
 pub struct EnqueueOptions {
     /// Higher runs first among what is due; `None` takes the policy's.
@@ -137,7 +137,7 @@ impl Client {
     }
 
     /// Accepts one submission; answers once it is durable. A task that is given no lane, tenant, limit's key or unique key
-    /// gets what its kind's [`Policy`] says.
+    /// gets what its kind's [`Policy`](crate::Policy) says.
     ///
     /// # Errors
     /// As [`Store::insert`]; nothing was accepted.

@@ -6,7 +6,7 @@
 //! A mark must be found again after a restart with the same secrets in another order, and must not give a secret away. So
 //! its name holds a random salt and the secret's HMAC under it: to find the mark of a secret is to try the salts of its
 //! source, which are few. Who reads the store could try guesses against that, and against the signatures of the deliveries
-//! that it holds as well; the API shows neither. [`droppable`] is what follows from the numbers.
+//! that it holds as well; the API shows neither. `droppable` is what follows from the numbers.
 
 pub(crate) mod droppable;
 

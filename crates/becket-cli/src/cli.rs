@@ -63,7 +63,9 @@ pub(crate) enum Command {
     Routes(RoutesArgs),
     /// Looks at targets that have a name, and closes the breaker of one.
     Targets(TargetsArgs),
-    /// Shows and checks the configuration.
+    /// Tells when each secret was last used, and whether it is safe to drop.
+    Secrets(SecretsArgs),
+    /// Shows and checks the configuration, and lets a server read it again.
     Config(ConfigCommand),
     /// Prints the completion script for a shell.
     Completions {
@@ -430,6 +432,32 @@ pub(crate) enum ConfigAction {
     Default,
     /// Checks the configuration, and shows every value and where it came from. Secrets are masked.
     Check(ServeArgs),
+    /// Lets a running server read its configuration again: sources with their secrets, routes, targets, schedules and the
+    /// defaults of tasks. Nothing is dropped; a configuration that is wrong, or that needs a restart, is refused and changes
+    /// nothing.
+    Reload(ServerArgs),
+}
+
+/// Arguments of `becket secrets`.
+#[derive(Debug, Args)]
+pub(crate) struct SecretsArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(crate) command: SecretsCommand,
+}
+
+/// What can be asked of secrets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Lists the secrets of all sources, never what they are: when each counts, when it was last used, and whether it can be
+    /// taken out of the configuration without refusing a sender.
+    Status {
+        /// How long a secret must have been quiet to be dropped [default: 7days].
+        #[arg(long, value_name = "DURATION")]
+        quiet: Option<String>,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {

@@ -21,6 +21,7 @@ mod pauses;
 mod routes;
 mod samples;
 mod schedules;
+mod secrets;
 mod send;
 mod sender;
 mod serve;
@@ -75,7 +76,8 @@ async fn dispatch(command: Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Schedules(args) => schedules::run(args, json).await,
         Command::Routes(args) => routes::run(args, json),
         Command::Targets(args) => targets::run(args, json).await,
-        Command::Config(args) => config::run(args, json),
+        Command::Secrets(args) => secrets::run(args, json).await,
+        Command::Config(args) => config::run(args, json).await,
         Command::Completions { shell } => completions::run(shell),
     }
 }

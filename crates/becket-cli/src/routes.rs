@@ -175,7 +175,7 @@ fn delivery(
     body: &Bytes,
     origin: Origin,
 ) -> Result<Delivery, Complaint> {
-    let sender = Sender::new(dialect.clone(), source.secrets.first().cloned())?;
+    let sender = Sender::new(dialect.clone(), send::usable(&source.secrets))?;
     let (now, id) = (SystemTime::now(), sender.new_id());
     let body = match origin {
         Origin::MadeUp => sender.completed(event, &id, body)?,

@@ -14,6 +14,8 @@ use futures_util::{StreamExt as _, stream};
 use reqwest::StatusCode;
 use serde_json::json;
 
+pub(crate) use self::target::usable;
+
 use self::target::Target;
 use crate::api::{self, views};
 use crate::cli::SendArgs;

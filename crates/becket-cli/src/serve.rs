@@ -1,14 +1,14 @@
-//! `becket serve`: the server that a configuration describes, until it is told to stop.
+//! `becket serve`: the server that a configuration describes, until it is told to stop; it reads that again when it is told
+//! to, or when the file changes.
 
 use std::process::ExitCode;
 
-use becket::App;
 use becket::config::{Config, Loaded};
+use becket::{App, Hangups, ReloadTrigger, Signals};
 use serde_json::json;
 
 use crate::cli::ServeArgs;
 use crate::{config, logging, output};
-use becket::Signals;
 
 /// Runs `becket serve`.
 ///
@@ -16,15 +16,18 @@ use becket::Signals;
 /// The configuration is wrong, or what it names is not to be had: the address, the store.
 pub(crate) async fn run(args: ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let loaded = config::load_for_serve(&args)?;
-    logging::start(&loaded)?;
+    let levels = logging::start(&loaded)?;
     config::warn_of_ignored(&loaded);
     let Loaded { config, .. } = loaded;
     warn_of_sources(&config);
+    config::warn_of_secrets(&config);
+    let loader = config::loader_for_serve(&args);
     let store = config.store.url.to_string();
 
     // Before the server says that it is ready: whoever reads that line may stop it at once.
-    let mut signals = Signals::listen()?;
-    let running = App::new().config(config).start().await?;
+    let (mut signals, mut hangups) = (Signals::listen()?, Hangups::listen()?);
+    let app = App::new().config(config).reload_from(loader).on_reload(move |config| levels.set(&config.log.filter));
+    let running = app.start().await?;
     let url = running.url("");
     if json {
         output::json(&json!({"url": url, "store": store}))?;
@@ -32,7 +35,13 @@ pub(crate) async fn run(args: ServeArgs, json: bool) -> anyhow::Result<ExitCode>
         output::line(format_args!("becket listens on {url}"))?;
     }
 
-    let signal = signals.next().await;
+    let signal = loop {
+        tokio::select! {
+            signal = signals.next() => break signal,
+            // It is logged how it went.
+            () = hangups.next() => drop(running.reload(ReloadTrigger::Signal).await),
+        }
+    };
     tracing::info!(signal, "stopping; a second signal ends at once");
     let report = tokio::select! {
         report = running.shutdown() => report,

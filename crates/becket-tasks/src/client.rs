@@ -9,13 +9,14 @@ pub mod graph;
 pub mod notify;
 mod parents;
 mod places;
+mod policies;
 mod wait;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -25,13 +26,14 @@ pub use self::enqueue::{Chain, Enqueue};
 pub use self::graph::{Graph, GraphError};
 pub use self::notify::Address;
 pub use self::parents::ParentTask;
+use self::policies::Policies;
 pub use self::wait::WaitError;
 use self::wait::typed_result;
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
 use crate::order::Lane;
 use crate::query::{Listed, Page, TaskFilter};
-use crate::registry::{PayloadJson, Policy, Registry};
+use crate::registry::Registry;
 use crate::store::Store;
 use crate::submission::{Due, Inserted, NewTask, Parent, Submission, Unique};
 use crate::task::{Task, TaskDetail};
@@ -43,13 +45,12 @@ const SOURCE: &str = "api";
 #[derive(Clone)]
 pub struct Client {
     store: Arc<dyn Store>,
-    policies: Arc<HashMap<Arc<str>, Policy>>,
-    payload_json: PayloadJson,
+    policies: policies::Shared,
     /// How many tasks were not accepted because another stood for them.
     reused: Arc<AtomicU64>,
 }
 
-/// What may differ from the kind's [`Policy`] for one task.
+/// What may differ from the kind's [`Policy`](crate::Policy) for one task.
 #[derive(Clone, Debug)]
 pub struct EnqueueOptions {
     /// Higher runs first among what is due; `None` takes the policy's.
@@ -126,12 +127,7 @@ impl Client {
     /// A client of `store` that knows the kinds and policies of `registry`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, registry: &Registry) -> Self {
-        Self {
-            store,
-            policies: Arc::new(registry.policies()),
-            payload_json: registry.payload_json(),
-            reused: Arc::default(),
-        }
+        Self { store, policies: Arc::new(ArcSwap::from_pointee(Policies::of(registry))), reused: Arc::default() }
     }
 
     /// The store.
@@ -140,20 +136,8 @@ impl Client {
         &self.store
     }
 
-    /// The policy of `kind`; `None` when no handler is registered for it.
-    #[must_use]
-    pub fn policy(&self, kind: &str) -> Option<&Policy> {
-        self.policies.get(kind)
-    }
-
-    /// A task of `kind` as its policy says; `None` when no handler is registered for it.
-    #[must_use]
-    pub fn new_task(&self, kind: &str) -> Option<NewTask> {
-        self.policies.get_key_value(kind).map(|(kind, policy)| policy.new_task(Arc::clone(kind)))
-    }
-
     /// Accepts one submission; answers once it is durable. A task that is given no lane, tenant, limit's key or unique key
-    /// gets what its kind's [`Policy`] says.
+    /// gets what its kind's [`Policy`](crate::Policy) says.
     ///
     /// # Errors
     /// As [`Store::insert`]; nothing was accepted.
@@ -307,7 +291,7 @@ impl Client {
         let mut tasks = vec![task];
         if options.notify.is_some() || policy.notify {
             let policy = self.policy(notify::KIND).ok_or_else(|| unknown(notify::KIND))?;
-            tasks.push(notify::teller(policy, place, 0));
+            tasks.push(notify::teller(&policy, place, 0));
         }
         let meta = options.notify.as_ref().map(Address::to_meta).unwrap_or_default();
         Ok(Submission { source: options.source, event, action: None, key: options.key, meta, payload, tasks })

@@ -126,6 +126,24 @@ impl Engine {
         worker::start_in_virtual_time(store, registry, options).map(Self)
     }
 
+    /// Replaces all kinds, policies and schedules while the engine works: from now on it claims, runs and fires by these,
+    /// and so does every [`client`](Self::client) of it that there is.
+    ///
+    /// Attempts that run end under the handler and the policy with which they began. Tasks whose kind has no handler any
+    /// more stay queued, for a worker that has one or for another replacement.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when a schedule wants a kind that has no handler; then all stays as it is.
+    pub fn replace_registry(&self, registry: Registry) -> Result<()> {
+        worker::known::replace(&self.0, registry)
+    }
+
+    /// Sets how long a handler may still run after its cancellation, instead of [`EngineOptions::cancel_grace`]:
+    /// for attempts that begin from now on, and for a shutdown.
+    pub fn set_cancel_grace(&self, grace: Duration) {
+        self.0.set_cancel_grace(grace);
+    }
+
     /// A client of the engine's store that knows its kinds.
     #[must_use]
     pub fn client(&self) -> &Client {

@@ -6,6 +6,7 @@ pub mod engine;
 pub mod error;
 pub mod events;
 pub mod id;
+pub mod mark;
 pub mod measure;
 pub mod naming;
 pub mod order;
@@ -31,6 +32,7 @@ pub use engine::{Ended, Engine, EngineMeasures, EngineOptions, PoolSize, Running
 pub use error::{Error, Result};
 pub use events::{Events, Notice, Subscription, Transition};
 pub use id::{SubmissionId, TaskId};
+pub use mark::Mark;
 pub use naming::{IntoNaming, Naming, Subject, TemplateError};
 pub use order::{Debounce, Lane, Latest, Limits, OnRetry, Rate, Rules, Scope};
 pub use progress::Progress;

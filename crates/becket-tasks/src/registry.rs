@@ -1,7 +1,7 @@
 //! Which handler runs a kind of task, and under which policy.
 //!
 //! It also holds the schedules, each of which wants tasks of one kind. A [`Registry`] is filled before the engine starts
-//! and never changes afterwards. A worker claims only the kinds that are in its registry; tasks of other kinds stay queued
+//! and never changes afterwards; an engine may be given [another](crate::Engine::replace_registry). A worker claims only the kinds that are in its registry; tasks of other kinds stay queued
 //! for a worker that knows them.
 
 use std::collections::{BTreeMap, HashMap};
@@ -238,8 +238,8 @@ impl Registry {
         batches.map(|(kind, max)| (Arc::clone(kind), max)).collect()
     }
 
-    pub(crate) fn policies(&self) -> HashMap<Arc<str>, Policy> {
-        self.entries.iter().map(|(kind, entry)| (Arc::clone(kind), entry.policy.clone())).collect()
+    pub(crate) fn policies(&self) -> HashMap<Arc<str>, Arc<Policy>> {
+        self.entries.iter().map(|(kind, entry)| (Arc::clone(kind), Arc::new(entry.policy.clone()))).collect()
     }
 }
 

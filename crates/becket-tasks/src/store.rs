@@ -27,6 +27,7 @@ use futures_util::future::BoxFuture;
 use crate::error::Result;
 use crate::events::Events;
 use crate::id::{SubmissionId, TaskId};
+use crate::mark::Mark;
 use crate::measure::CommitMeasures;
 use crate::order::{Rules, Scope};
 use crate::query::{
@@ -189,6 +190,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Pauses a schedule, or resumes it, also one that is not known yet. Durable once it is answered.
     fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>>;
+
+    /// Adds to marks, those of names that are not known yet included. A power cut may undo it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for a name longer than [`NAME_BYTES_MAX`](crate::mark::NAME_BYTES_MAX);
+    /// nothing was changed.
+    fn mark(&self, marks: Vec<Mark>) -> BoxFuture<'_, Result<()>>;
+
+    /// All marks, by name.
+    fn marks(&self) -> BoxFuture<'_, Result<Vec<Mark>>>;
 
     /// Writes something durable and forgets it: whether an insert would succeed now.
     fn probe(&self) -> BoxFuture<'_, Result<()>>;

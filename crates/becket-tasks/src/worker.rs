@@ -19,6 +19,7 @@ mod end;
 mod finish;
 mod gradient;
 pub(crate) mod inline;
+pub(crate) mod known;
 mod lease;
 mod maintenance;
 pub(crate) mod measures;
@@ -31,12 +32,15 @@ mod slots;
 pub(crate) mod wanted;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OnceCell, mpsc};
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, OnceCell, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use self::known::Known;
 use self::lease::Leases;
 use self::measures::EngineMeasures;
 use self::pace::Pace;
@@ -45,9 +49,8 @@ use self::slots::Slots;
 use crate::client::Client;
 use crate::engine::{EngineOptions, ShutdownReport};
 use crate::error::Result;
-use crate::order::Rules;
 use crate::registry::Registry;
-use crate::schedule::{Schedules, unknown_kind};
+use crate::schedule::Schedules;
 use crate::store::Store;
 use crate::task::{Finish, WorkerId};
 
@@ -61,11 +64,12 @@ pub(crate) struct Worker {
     pub(crate) client: Client,
     pub(crate) measures: EngineMeasures,
     pub(crate) schedules: Schedules,
-    registry: Registry,
-    kinds: Arc<[Arc<str>]>,
-    /// Limits and weights.
-    rules: Arc<Rules>,
+    known: ArcSwap<Known>,
+    /// Told when that is another.
+    replaced: Notify,
     pub(crate) options: EngineOptions,
+    /// In nanoseconds; may change while the worker works.
+    cancel_grace: AtomicU64,
     leases: Arc<Leases>,
     pub(crate) pace: Pace,
     /// The places in the pool.
@@ -120,23 +124,17 @@ fn build(
     registry: Registry,
     options: EngineOptions,
 ) -> Result<(Arc<Worker>, mpsc::Receiver<Finish>)> {
-    if let Some(schedule) = registry.schedules().find(|schedule| registry.policy(schedule.kind()).is_none()) {
-        return Err(unknown_kind(schedule));
-    }
-    let client = Client::new(Arc::clone(&store), &registry);
+    let known = Known::new(registry, options.weights.clone())?;
+    let client = Client::new(Arc::clone(&store), &known.registry);
     let (ends, to_finish) = mpsc::channel(finish::BACKLOG_MAX);
     let renewal = CancellationToken::new();
     let worker = Arc::new(Worker {
         id: options.worker.clone().unwrap_or_else(WorkerId::for_this_process),
-        schedules: Schedules::new(client.clone(), registry.schedules().cloned().collect()),
+        schedules: Schedules::new(client.clone(), known.registry.schedules().cloned().collect()),
         client,
         measures: EngineMeasures::default(),
-        kinds: registry.kinds(),
-        rules: Arc::new(Rules {
-            limits: registry.limits(),
-            weights: options.weights.clone(),
-            batches: registry.batches(),
-        }),
+        known: ArcSwap::from_pointee(known),
+        replaced: Notify::new(),
         leases: Arc::default(),
         pace: Pace::default(),
         slots: Slots::new(options.concurrency),
@@ -151,10 +149,26 @@ fn build(
         renewal: renewal.clone(),
         _renewal_guard: renewal.clone().drop_guard(),
         store,
-        registry,
+        cancel_grace: AtomicU64::new(nanos(options.cancel_grace)),
         options,
     });
     Ok((worker, to_finish))
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Worker {
+    /// How long a handler may still run after its cancellation.
+    pub(crate) fn cancel_grace(&self) -> Duration {
+        Duration::from_nanos(self.cancel_grace.load(Ordering::Relaxed))
+    }
+
+    /// From the next cancellation on.
+    pub(crate) fn set_cancel_grace(&self, grace: Duration) {
+        self.cancel_grace.store(nanos(grace), Ordering::Relaxed);
+    }
 }
 
 fn spawn(worker: Arc<Worker>, to_finish: mpsc::Receiver<Finish>) -> Arc<Worker> {

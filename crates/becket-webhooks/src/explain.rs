@@ -6,6 +6,7 @@
 pub(crate) mod near_miss;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -55,6 +56,24 @@ pub enum Explanation {
     UnknownSender,
     /// The signature is not written as the scheme writes signatures.
     MalformedSignature,
+    /// The signature is right for a secret whose time has not come.
+    SecretNotYetValid {
+        /// Its place among the source's secrets, 0 being the newest.
+        place: usize,
+        /// Its name, where it has one.
+        name: Option<Arc<str>>,
+        /// From when on it counts.
+        not_before: Box<str>,
+    },
+    /// The signature is right for a secret whose time is over.
+    SecretExpired {
+        /// Its place among the source's secrets, 0 being the newest.
+        place: usize,
+        /// Its name, where it has one.
+        name: Option<Arc<str>>,
+        /// Since when it counts no longer.
+        not_after: Box<str>,
+    },
     /// The signature is well-formed, and no configured secret gives it, nor any of the near misses below.
     WrongSecret,
     /// The signature is right for the body without its last line break: something added one on the way.
@@ -122,6 +141,8 @@ impl Explanation {
             Self::WrongToken => "wrong_token",
             Self::UnknownSender => "unknown_sender",
             Self::MalformedSignature => "malformed_signature",
+            Self::SecretNotYetValid { .. } => "secret_not_yet_valid",
+            Self::SecretExpired { .. } => "secret_expired",
             Self::WrongSecret => "wrong_secret",
             Self::MatchesWithoutTrailingNewline => "matches_without_trailing_newline",
             Self::MatchesWithTrailingNewline => "matches_with_trailing_newline",
@@ -188,9 +209,25 @@ impl Explanation {
             Self::MalformedField { field } => {
                 return format!("the field {field} is too long for an id, or has characters that do not belong").into();
             }
+            Self::SecretNotYetValid { place, name, not_before } => {
+                let secret = secret(*place, name.as_deref());
+                return format!("{secret} made the signature, and is valid from {not_before} on only").into();
+            }
+            Self::SecretExpired { place, name, not_after } => {
+                let secret = secret(*place, name.as_deref());
+                return format!("{secret} made the signature, and is no longer valid since {not_after}").into();
+            }
             Self::InvalidJson { detail } => return format!("the body is not readable JSON: {detail}").into(),
             Self::ClockSkew { skew_secs, tolerance_secs } => return clock_skew(*skew_secs, *tolerance_secs).into(),
         })
+    }
+}
+
+/// A secret as operators know it.
+fn secret(place: usize, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("the secret `{name}` (place {place})"),
+        None => format!("the secret at place {place}"),
     }
 }
 
@@ -214,6 +251,13 @@ impl Serialize for Explanation {
                 object.serialize_entry("field", field)?;
             }
             Self::InvalidJson { detail } => object.serialize_entry("detail", detail)?,
+            Self::SecretNotYetValid { place, name, not_before: time }
+            | Self::SecretExpired { place, name, not_after: time } => {
+                object.serialize_entry("place", place)?;
+                object.serialize_entry("name", &name.as_deref())?;
+                let key = if matches!(self, Self::SecretExpired { .. }) { "not_after" } else { "not_before" };
+                object.serialize_entry(key, time)?;
+            }
             Self::ClockSkew { skew_secs, tolerance_secs } => {
                 object.serialize_entry("skew_secs", skew_secs)?;
                 object.serialize_entry("tolerance_secs", tolerance_secs)?;
@@ -242,6 +286,8 @@ mod tests {
             E::WrongToken,
             E::UnknownSender,
             E::MalformedSignature,
+            E::SecretNotYetValid { place: 0, name: Some("new".into()), not_before: "t".into() },
+            E::SecretExpired { place: 1, name: None, not_after: "t".into() },
             E::WrongSecret,
             E::MatchesWithoutTrailingNewline,
             E::MatchesWithTrailingNewline,
@@ -270,7 +316,7 @@ mod tests {
         words.dedup();
         sentences.sort_unstable();
         sentences.dedup();
-        assert_eq!((words.len(), sentences.len()), (27, 27));
+        assert_eq!((words.len(), sentences.len()), (29, 29));
     }
 
     #[test]

@@ -26,6 +26,6 @@ pub use normalised::{
     Build, BuildResult, ChangeRequest, Comment, Issue, Moved, Normalised, Push, State, UnknownEvent, View, ViewError,
 };
 pub use rejection::{Rejection, RejectionKind};
-pub use secret::{SecretError, Secrets};
+pub use secret::{Secret, SecretError, Secrets, Validity, Window};
 pub use sender::Sender;
 pub use source::Source;

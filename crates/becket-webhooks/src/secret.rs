@@ -3,10 +3,17 @@
 //! A source cannot be built without [`Secrets`], and `Secrets` cannot be empty by accident: the only way to go without
 //! is to say so ([`Secrets::insecure_accept_unsigned`]). Nothing here prints a secret.
 
+mod dated;
+
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
+
+pub use self::dated::{Secret, Validity, Window};
+
+use self::dated::shown;
+use crate::explain::Explanation;
 
 /// The most secrets one source may have; a refused request costs one hash of its body for each.
 const SECRETS_MAX: usize = 8;
@@ -27,7 +34,7 @@ const SECRETS_MAX: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Secrets {
     /// Empty only in `insecure_accept_unsigned`.
-    newest_first: Vec<SecretString>,
+    newest_first: Vec<Secret>,
 }
 
 impl Secrets {
@@ -35,17 +42,22 @@ impl Secrets {
     ///
     /// # Errors
     /// [`SecretError::None`] without any, [`SecretError::TooMany`] beyond eight, [`SecretError::Blank`] when one is
-    /// empty or only white space.
-    pub fn new<S: Into<SecretString>>(newest_first: impl IntoIterator<Item = S>) -> Result<Self, SecretError> {
-        let newest_first: Vec<SecretString> = newest_first.into_iter().map(Into::into).collect();
+    /// empty or only white space, [`SecretError::Window`] when one is never valid, since its end is not after its begin.
+    pub fn new<S: Into<Secret>>(newest_first: impl IntoIterator<Item = S>) -> Result<Self, SecretError> {
+        let newest_first: Vec<Secret> = newest_first.into_iter().map(Into::into).collect();
         if newest_first.is_empty() {
             return Err(SecretError::None);
         }
         if newest_first.len() > SECRETS_MAX {
             return Err(SecretError::TooMany { count: newest_first.len() });
         }
-        match newest_first.iter().position(|secret| secret.expose_secret().trim().is_empty()) {
-            Some(index) => Err(SecretError::Blank { index }),
+        if let Some(index) = newest_first.iter().position(|secret| secret.value().expose_secret().trim().is_empty()) {
+            return Err(SecretError::Blank { index });
+        }
+        let is_never =
+            |Window { not_before, not_after }| not_before.zip(not_after).is_some_and(|(begin, end)| end <= begin);
+        match newest_first.iter().position(|secret| is_never(secret.window())) {
+            Some(index) => Err(SecretError::Window { index }),
             None => Ok(Self { newest_first }),
         }
     }
@@ -67,8 +79,45 @@ impl Secrets {
         self.newest_first.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &SecretString> {
+    /// Returns the secrets, newest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Secret> {
         self.newest_first.iter()
+    }
+
+    /// Whether one of them verifies at `now_ms`. Where unsigned requests are accepted there is nothing to verify.
+    pub fn any_active(&self, now_ms: i64) -> bool {
+        self.iter().any(|secret| secret.window().at(now_ms) == Validity::Active)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &SecretString> {
+        self.iter().map(Secret::value)
+    }
+
+    /// The place that counts at `now_ms` for a request that the secret at `index` verifies: this, or that of the same
+    /// secret with another window.
+    ///
+    /// # Errors
+    /// The secret is not yet, or no longer, valid.
+    pub(crate) fn valid(&self, index: usize, now_ms: i64) -> Result<usize, Explanation> {
+        let Some(found) = self.newest_first.get(index) else { return Err(Explanation::WrongSecret) };
+        let validity = found.window().at(now_ms);
+        if validity == Validity::Active {
+            return Ok(index);
+        }
+        let same = |other: &Secret| other.value().expose_secret() == found.value().expose_secret();
+        let active = |other: &Secret| other.window().at(now_ms) == Validity::Active && same(other);
+        if let Some(index) = self.iter().position(active) {
+            return Ok(index);
+        }
+        let Window { not_before, not_after } = found.window();
+        let (name, place) = (found.name_shared(), index);
+        let since = |ms: Option<i64>| ms.map(shown).unwrap_or_default().into();
+        Err(match validity {
+            Validity::NotYet => Explanation::SecretNotYetValid { place, name, not_before: since(not_before) },
+            Validity::Expired | Validity::Active => {
+                Explanation::SecretExpired { place, name, not_after: since(not_after) }
+            }
+        })
     }
 }
 
@@ -88,6 +137,12 @@ pub enum SecretError {
     /// A secret is empty or only white space.
     #[error("secret {index} is blank")]
     Blank {
+        /// Which one.
+        index: usize,
+    },
+    /// A secret would never be valid: its end is not after its begin.
+    #[error("secret {index} is never valid: its `not_after` is not after its `not_before`")]
+    Window {
         /// Which one.
         index: usize,
     },
@@ -119,6 +174,7 @@ impl SecretError {
         let place = |index: usize| places.get(index).copied().unwrap_or(index);
         match self {
             Self::Blank { index } => Self::Blank { index: place(index) },
+            Self::Window { index } => Self::Window { index: place(index) },
             Self::NotBase64 { index } => Self::NotBase64 { index: place(index) },
             Self::NotBasic { index } => Self::NotBasic { index: place(index) },
             Self::Length { index, bytes } => Self::Length { index: place(index), bytes },
@@ -176,6 +232,20 @@ mod tests {
     fn only_the_explicit_choice_accepts_unsigned() {
         assert!(Secrets::insecure_accept_unsigned().accepts_unsigned());
         assert!(!Secrets::new(["s"]).unwrap().accepts_unsigned());
+    }
+
+    #[test]
+    fn secret_that_would_never_be_valid_is_an_error() {
+        let never = || Secret::new("s").not_before(5).not_after(5);
+        assert_eq!(Secrets::new([Secret::new("s"), never()]).unwrap_err(), SecretError::Window { index: 1 });
+        assert!(Secrets::new([never().not_after(6)]).is_ok());
+    }
+
+    #[test]
+    fn same_secret_with_another_window_counts_in_its_place() {
+        let secrets = Secrets::new([Secret::new("s").not_after(5), Secret::new("s").not_before(5)]).unwrap();
+        assert_eq!((secrets.valid(0, 4), secrets.valid(0, 5)), (Ok(0), Ok(1)));
+        assert!(secrets.any_active(4) && secrets.any_active(5));
     }
 
     #[test]

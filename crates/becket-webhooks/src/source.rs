@@ -48,7 +48,7 @@ const TIMESTAMP_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 pub struct Source {
     name: Arc<str>,
     dialect: Dialect,
-    secrets: usize,
+    secrets: Arc<Secrets>,
     scheme: Arc<dyn Scheme>,
     body_limit: usize,
     timestamp_tolerance: Duration,
@@ -62,10 +62,10 @@ impl Source {
     /// bytes is not (Standard Webhooks; those of GitLab that begin so), [`SecretError::NotBasic`] when one has to be
     /// `user:password` (Azure DevOps with basic authentication).
     pub fn new(name: impl Into<Arc<str>>, dialect: Dialect, secrets: Secrets) -> Result<Self, SecretError> {
-        let (count, body_limit) = (secrets.count(), dialect.kind().body_limit());
-        let scheme = scheme(&dialect, secrets)?;
+        let scheme = scheme(&dialect, secrets.clone())?;
+        let (secrets, body_limit) = (Arc::new(secrets), dialect.kind().body_limit());
         let timestamp_tolerance = TIMESTAMP_TOLERANCE;
-        Ok(Self { name: name.into(), dialect, secrets: count, scheme, body_limit, timestamp_tolerance })
+        Ok(Self { name: name.into(), dialect, secrets, scheme, body_limit, timestamp_tolerance })
     }
 
     /// Creates a source that takes GitHub's webhooks.
@@ -75,8 +75,8 @@ impl Source {
         Self {
             name: name.into(),
             dialect: Dialect::Github,
-            secrets: secrets.count(),
-            scheme: Arc::new(github::Github::new(secrets)),
+            scheme: Arc::new(github::Github::new(secrets.clone())),
+            secrets: Arc::new(secrets),
             body_limit: Kind::Github.body_limit(),
             timestamp_tolerance: TIMESTAMP_TOLERANCE,
         }
@@ -95,9 +95,8 @@ impl Source {
     /// # Errors
     /// As those of [`new`](Self::new).
     pub fn with_secrets(self, secrets: Secrets) -> Result<Self, SecretError> {
-        let count = secrets.count();
-        let scheme = scheme(&self.dialect, secrets)?;
-        Ok(Self { secrets: count, scheme, ..self })
+        let scheme = scheme(&self.dialect, secrets.clone())?;
+        Ok(Self { secrets: Arc::new(secrets), scheme, ..self })
     }
 
     /// Sets the largest body that the server should read for this source, in bytes. Default: [`Kind::body_limit`].
@@ -140,12 +139,17 @@ impl Source {
 
     /// Returns how many secrets it has; [`Delivery::secret_index`] is below that.
     pub fn secret_count(&self) -> usize {
-        self.secrets
+        self.secrets.count()
+    }
+
+    /// Returns its secrets: their names and windows, and what tells them apart.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Whether unsigned requests are accepted, because the configuration says so.
     pub fn accepts_unsigned(&self) -> bool {
-        self.secrets == 0
+        self.secrets.accepts_unsigned()
     }
 
     /// Verifies and reads one request; `now_ms` is the receiver's clock in milliseconds of Unix time.
@@ -177,7 +181,8 @@ impl Source {
 
     /// Verifies one request without reading it, and returns which secret it was signed with.
     ///
-    /// `None` when this source accepts unsigned requests: then nothing is verified.
+    /// `None` when this source accepts unsigned requests: then nothing is verified. A secret counts only within its
+    /// [`Window`](crate::Window), by `now_ms`.
     ///
     /// # Errors
     /// A [`Rejection`] of the kind `Unauthorized`.
@@ -186,7 +191,8 @@ impl Source {
             return Ok(None);
         }
         let request = self.request(headers, body, now_ms);
-        self.scheme.verify(&request).map(Some).map_err(Rejection::unauthorized)
+        let verified = self.scheme.verify(&request).and_then(|index| self.secrets.valid(index, now_ms));
+        verified.map(Some).map_err(Rejection::unauthorized)
     }
 
     /// Returns what the sender wants to hear at once, when a request only asks and is no delivery; to be called before
@@ -218,7 +224,7 @@ impl fmt::Debug for Source {
         f.debug_struct("Source")
             .field("name", &self.name)
             .field("kind", &self.kind())
-            .field("secrets", &format_args!("{} (masked)", self.secrets))
+            .field("secrets", &format_args!("{} (masked)", self.secret_count()))
             .field("body_limit", &self.body_limit)
             .field("timestamp_tolerance", &self.timestamp_tolerance)
             .finish_non_exhaustive()
@@ -278,6 +284,7 @@ mod tests {
 
     use super::*;
     use crate::rejection::RejectionKind;
+    use crate::secret::Secret;
 
     fn signed_ping() -> (HeaderMap, Bytes) {
         let body = Bytes::from_static(b"{}");
@@ -337,6 +344,65 @@ mod tests {
         let request = Request { headers: &headers, body: &body, now_ms: 0, tolerance_secs: 300 };
         let scheme = github::Github::new(Secrets::insecure_accept_unsigned());
         assert_eq!(scheme.verify(&request), Err(Explanation::WrongSecret));
+    }
+
+    #[test]
+    fn secret_verifies_only_within_its_window() {
+        let (headers, body) = signed_ping();
+        let tulips = Secret::new("tulips").named("spring").not_before(1_000).not_after(2_000);
+        let source = source(Secrets::new([Secret::new("roses"), tulips]).unwrap());
+        let at = |now_ms| source.receive(&headers, body.clone(), now_ms);
+
+        for now_ms in [1_000, 1_999] {
+            assert_eq!(at(now_ms).unwrap().secret_index(), Some(1));
+        }
+        let (early, late) = (at(999).unwrap_err(), at(2_000).unwrap_err());
+        assert_eq!(early.explanation().reason(), "secret_not_yet_valid");
+        assert_eq!(
+            early.explanation().sentence(),
+            "the secret `spring` (place 1) made the signature, and is valid from 1970-01-01T00:00:01Z on only"
+        );
+        assert_eq!(
+            late.explanation().sentence(),
+            "the secret `spring` (place 1) made the signature, and is no longer valid since 1970-01-01T00:00:02Z"
+        );
+        for rejection in [early, late] {
+            assert_eq!(rejection.status().as_u16(), 401);
+            assert_eq!(rejection.to_string(), "the signature could not be verified", "the sender learns no more");
+        }
+    }
+
+    #[test]
+    fn secrets_of_every_dialect_have_windows() {
+        let custom = crate::Custom::new("x-acme-signature", "x-id", "x-event");
+        let azure = [crate::AzureAuth::Basic].map(Dialect::AzureDevops);
+        let plain = [
+            Dialect::Github,
+            Dialect::Gitlab,
+            Dialect::BitbucketServer,
+            Dialect::BitbucketCloud,
+            Dialect::Gitea,
+            Dialect::Slack,
+            Dialect::Stripe,
+            Dialect::StandardWebhooks,
+        ];
+        for dialect in plain.into_iter().chain(azure).chain(custom.map(|custom| Dialect::Custom(custom.into()))) {
+            let value = match &dialect {
+                Dialect::StandardWebhooks => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                _ => "user:password",
+            };
+            let sender = crate::Sender::new(dialect.clone(), Some(value.into())).unwrap();
+            let mut payload = serde_json::json!({});
+            sender.complete(&mut payload, "push", "1").unwrap();
+            let body = Bytes::from(payload.to_string());
+            let headers = sender.headers("push", "1", 1_000, &body).unwrap();
+            let secrets = Secrets::new([Secret::new(value).not_before(1_000_000).not_after(1_001_000)]).unwrap();
+            let source = Source::new("source", dialect.clone(), secrets).unwrap();
+            let reason = |now_ms| source.verify(&headers, &body, now_ms).map_err(|one| one.explanation().reason());
+            assert_eq!(reason(1_000_999), Ok(Some(0)), "{dialect:?}");
+            assert_eq!(reason(999_999), Err("secret_not_yet_valid"), "{dialect:?}");
+            assert_eq!(reason(1_001_000), Err("secret_expired"), "{dialect:?}");
+        }
     }
 
     #[test]

@@ -10,19 +10,22 @@ pub(crate) mod in_process;
 mod notify;
 mod order;
 mod plan;
+mod reload;
 mod replay;
 mod running;
 mod schedules;
+mod serving;
 mod sources;
 mod store;
 mod targets;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use becket_tasks::ShutdownReport;
-use becket_webhooks::{Secrets, Source};
+use becket_webhooks::{Secret, Secrets, Source};
 use secrecy::SecretString;
 
 pub use self::cron::{Cron, cron};
@@ -36,6 +39,7 @@ use self::store::StoreChoice;
 use crate::config::{self, Config, Loader};
 use crate::extract::States;
 use crate::handler::{Configured, IntoHandler};
+use crate::http::reload::Trigger;
 use crate::route::IntoPatterns;
 use crate::route::explain::Routing;
 
@@ -70,7 +74,21 @@ pub struct App {
     notify_secret: Option<SecretString>,
     schedules: Vec<Given>,
     states: States,
+    reload_from: Option<Loader>,
+    on_reload: OnReload,
     mistakes: Vec<Mistake>,
+}
+
+/// Who is told of a configuration that came into force.
+#[derive(Clone, Default)]
+struct OnReload(Vec<Told>);
+
+type Told = Arc<dyn Fn(&Config) + Send + Sync>;
+
+impl fmt::Debug for OnReload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OnReload({})", self.0.len())
+    }
 }
 
 /// A handler and what it wants, as it was given.
@@ -92,11 +110,28 @@ impl App {
     /// All that is wrong with them, each with its place.
     pub fn from_env() -> Result<Self, config::Errors> {
         let loader = Loader { env: config::environment(std::env::vars_os()), ..Loader::default() };
-        let loaded = Config::load(loader)?;
+        let loaded = Config::load(loader.clone())?;
         for name in &loaded.ignored {
             tracing::warn!("the environment variable {name} is set, and this version does not read it");
         }
-        Ok(Self::new().config(loaded.config))
+        Ok(Self::new().config(loaded.config).reload_from(loader))
+    }
+
+    /// Lets the configuration be read again from here while the application runs: when the file changes (unless
+    /// `server.watch_config` is false), over the API, and by [`Running::reload`].
+    ///
+    /// What is given in code stays as it is: handlers, sources, schedules, states. An address, a store and other things that are
+    /// made once cannot change; a configuration in which they do is refused, and the one before goes on.
+    pub fn reload_from(mut self, loader: Loader) -> Self {
+        self.reload_from = Some(loader);
+        self
+    }
+
+    /// Calls `then` with each configuration that a reload has brought into force, for what the application itself took from
+    /// the first one.
+    pub fn on_reload(mut self, then: impl Fn(&Config) + Send + Sync + 'static) -> Self {
+        self.on_reload.0.push(Arc::new(then));
+        self
     }
 
     /// Takes a configuration: its sources and routes come beside those given here; a store or an address given here
@@ -169,8 +204,20 @@ impl App {
         self
     }
 
-    /// Receives GitHub's webhooks, signed with `secret`, at `/webhooks/github`.
-    pub fn github(mut self, secret: impl Into<SecretString>) -> Self {
+    /// Receives GitHub's webhooks, signed with `secret`, at `/webhooks/github`. The secret is text, or a
+    /// [`Secret`] with a time in which it counts; for several there is [`source`](Self::source).
+    ///
+    /// ```
+    /// use becket::{App, Secret, Secrets, Source};
+    ///
+    /// let december = 1_796_083_200_000;
+    /// let app = App::new().github(Secret::new("only in this year").not_after(december));
+    ///
+    /// let secrets = Secrets::new([Secret::new("new").named("2027"), Secret::new("old").not_after(december)])?;
+    /// let app = App::new().source(Source::github("github", secrets));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn github(mut self, secret: impl Into<Secret>) -> Self {
         match Secrets::new([secret]) {
             Ok(secrets) => self.source(Source::github("github", secrets)),
             Err(error) => {
@@ -182,7 +229,7 @@ impl App {
     }
 
     /// Receives webhooks of a sender that follows Standard Webhooks, signed with `secret`, at `/webhooks/{name}`.
-    pub fn standard_webhooks(mut self, name: impl Into<Arc<str>>, secret: impl Into<SecretString>) -> Self {
+    pub fn standard_webhooks(mut self, name: impl Into<Arc<str>>, secret: impl Into<Secret>) -> Self {
         let name = name.into();
         let source = Secrets::new([secret]).and_then(|secrets| Source::standard_webhooks(Arc::clone(&name), secrets));
         match source {
@@ -250,15 +297,22 @@ impl App {
         running::start(self).await
     }
 
-    /// Serves until SIGTERM or SIGINT, then stops accepting, lets work in progress end within `server.shutdown_grace`
+    /// Serves until SIGTERM or SIGINT, and [reloads](Self::reload_from) at SIGHUP; then stops accepting, lets work in progress end within `server.shutdown_grace`
     /// and gives the rest back to the store.
     ///
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn serve(self) -> Result<(), StartError> {
         let mut signals = crate::http::server::Signals::listen().map_err(StartError::Signals)?;
+        let mut hangups = crate::http::server::Hangups::listen().map_err(StartError::Signals)?;
         let running = self.start().await?;
-        let signal = signals.next().await;
+        let signal = loop {
+            tokio::select! {
+                signal = signals.next() => break signal,
+                // It is logged how it went.
+                () = hangups.next() => drop(running.reload(Trigger::Signal).await),
+            }
+        };
         tracing::info!(signal, "stopping");
         let ShutdownReport { completed, released } = running.shutdown().await;
         tracing::info!(completed, released, "stopped");

@@ -19,6 +19,7 @@ mod load;
 mod order;
 mod origin;
 mod read;
+mod restart;
 mod routes;
 mod schedules;
 mod secrets;
@@ -40,7 +41,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use becket_tasks::schedule::{Missed, Pattern, Zone};
-use becket_webhooks::Dialect;
+use becket_webhooks::{Dialect, Secret};
 use secrecy::SecretString;
 
 pub use environment::environment;
@@ -112,6 +113,8 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// How long the answer waits for inline handlers.
     pub inline_deadline: Duration,
+    /// Whether a change of the configuration file is applied by itself.
+    pub watch_config: bool,
 }
 
 /// `[store]`: where submissions and tasks are kept.
@@ -221,7 +224,7 @@ pub struct Source {
     pub kind: SourceKind,
     /// The secrets shared with it, any of which may sign. Empty with `insecure_accept_unsigned` and for
     /// [`SourceKind::Auto`], and never otherwise.
-    pub secrets: Vec<SecretString>,
+    pub secrets: Vec<Secret>,
     /// Whether requests that nobody signed are accepted. Never together with secrets.
     pub insecure_accept_unsigned: bool,
     /// One more path that it is received at, beside `/webhooks/{name}`: no trailing slash, no other source's path,

@@ -11,4 +11,6 @@ pub mod kept;
 pub mod metrics;
 pub mod problem;
 pub mod rejections;
+pub mod reload;
+pub mod secrets;
 pub(crate) mod server;

@@ -16,6 +16,8 @@ pub mod testing;
 /// The examples in the guides, built as tests of the documentation.
 #[cfg(doctest)]
 mod guides {
+    #[doc = include_str!("../../../docs/guides/secrets.md")]
+    struct Secrets;
     #[doc = include_str!("../../../docs/guides/lanes.md")]
     struct Lanes;
     #[doc = include_str!("../../../docs/guides/events.md")]
@@ -30,9 +32,10 @@ mod guides {
 
 pub use app::{App, Cron, IntoStore, Mistake, Mounted, Running, StartError, cron};
 pub use becket_tasks::{Backoff, Client, IntoNaming, Naming, Subject, TaskContext, TaskError, TaskId};
-pub use becket_webhooks::{AzureAuth, Custom, Dialect, Secrets, Source};
+pub use becket_webhooks::{AzureAuth, Custom, Dialect, Secret, Secrets, Source};
 pub use config::Config;
 pub use extract::{Delivery, Event, FromTask, Headers, Json, Parents, Payload, Requirements, State, TaskInput};
 pub use handler::{Configured, Handler, IntoHandler, IntoResult, background, batch, inline};
-pub use http::server::Signals;
+pub use http::reload::{Applied as Reloaded, Fault as ReloadFault, Trigger as ReloadTrigger};
+pub use http::server::{Hangups, Signals};
 pub use route::{IntoPatterns, Pattern, PatternError};

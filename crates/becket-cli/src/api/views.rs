@@ -77,6 +77,36 @@ pub(crate) struct Pause {
     pub(crate) name: String,
 }
 
+/// What a reload brought into force.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reloaded {
+    pub(crate) sources: Vec<String>,
+    pub(crate) kinds_added: Vec<String>,
+    pub(crate) kinds_removed: Vec<String>,
+}
+
+/// A source and its secrets.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SourceSecrets {
+    pub(crate) source: String,
+    pub(crate) accepts_unsigned: bool,
+    pub(crate) secrets: Vec<Secret>,
+}
+
+/// What is known of a secret.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Secret {
+    pub(crate) place: usize,
+    pub(crate) name: Option<String>,
+    pub(crate) not_before: Option<String>,
+    pub(crate) not_after: Option<String>,
+    pub(crate) state: String,
+    pub(crate) last_used_at: Option<String>,
+    pub(crate) used: u64,
+    pub(crate) safe_to_drop: bool,
+    pub(crate) reason: String,
+}
+
 /// A target that has a name.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Target {

@@ -1,10 +1,12 @@
 //! Where a delivery goes and who is said to have sent it: from the arguments, and the configuration for the rest.
 
+use std::time::SystemTime;
+
 use becket::Config;
 use becket::config::{Source, SourceKind};
-use becket_webhooks::{Dialect, Kind};
+use becket_webhooks::{Dialect, Kind, Secret, Validity};
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::api::server::own_url;
 use crate::cli::SendArgs;
@@ -42,8 +44,7 @@ impl Target {
                 own.cloned().ok_or_else(|| unclear(format!("the source `{name}` has no sender of its own"), config))?
             }
         };
-        // The newest: it is the one that a sender is told first.
-        let secret = args.secret.as_deref().map(SecretString::from).or_else(|| source.secrets.first().cloned());
+        let secret = args.secret.as_deref().map(SecretString::from).or_else(|| usable(&source.secrets));
         let url = match &args.to {
             Some(url) if has_path(url) => url.clone(),
             Some(url) => endpoint(url, name)?,
@@ -54,6 +55,14 @@ impl Target {
         };
         Ok(Self { url, sender: Sender::new(dialect, secret)? })
     }
+}
+
+/// The newest that counts now: it is the one that a sender is told first. Where none counts, the newest, to see it refused.
+pub(crate) fn usable(secrets: &[Secret]) -> Option<SecretString> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    let active = secrets.iter().find(|secret| secret.window().at(now_ms) == Validity::Active);
+    active.or(secrets.first()).map(|secret| secret.expose_secret().into())
 }
 
 /// A server's URL is enough: what is missing is known.

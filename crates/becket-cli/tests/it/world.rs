@@ -149,6 +149,21 @@ impl Server<'_> {
         page
     }
 
+    /// Asks the server to read its configuration again, as a supervisor does.
+    pub(crate) fn hang_up(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    }
+
+    /// The last requests that were refused, newest first.
+    pub(crate) fn rejections(&self) -> Value {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("{}/api/v1/rejections", self.url);
+        let text = runtime.block_on(async { client.get(url).send().await.unwrap().text().await.unwrap() });
+        serde_json::from_str(&text).unwrap()
+    }
+
     /// Asks the server to stop, as a supervisor does, and waits for its end.
     pub(crate) fn stop(mut self) -> (ExitStatus, String) {
         let pid = self.child.id().to_string();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
 use super::{Missed, Schedule, ScheduleState};
@@ -18,7 +19,7 @@ use crate::time::Timestamp;
 #[derive(Clone)]
 pub struct Schedules {
     client: Client,
-    all: Arc<[Schedule]>,
+    all: Arc<ArcSwap<Vec<Schedule>>>,
     /// Told when the loop should look again.
     changed: Arc<Notify>,
     /// Until when the loop has dealt with all ticks.
@@ -39,12 +40,19 @@ pub struct ScheduleInfo {
 }
 
 impl Schedules {
-    pub(crate) fn new(client: Client, all: Arc<[Schedule]>) -> Self {
+    pub(crate) fn new(client: Client, all: Vec<Schedule>) -> Self {
+        let all = Arc::new(ArcSwap::from_pointee(all));
         Self { client, all, changed: Arc::default(), settled: watch::Sender::new(None) }
     }
 
-    pub(crate) fn all(&self) -> &[Schedule] {
-        &self.all
+    pub(crate) fn all(&self) -> Arc<Vec<Schedule>> {
+        self.all.load_full()
+    }
+
+    /// Lets other schedules fire from now on.
+    pub(crate) fn replace(&self, all: Vec<Schedule>) {
+        self.all.store(Arc::new(all));
+        self.changed.notify_waiters();
     }
 
     pub(crate) const fn changed(&self) -> &Arc<Notify> {
@@ -59,7 +67,7 @@ impl Schedules {
     /// by. For whoever moves a manual clock. Without schedules it does not wait; when the engine has stopped it waits for
     /// ever.
     pub async fn settled(&self, until: Timestamp) {
-        if self.all.is_empty() {
+        if self.all().is_empty() {
             return;
         }
         // Fails when nobody can tell any more, and it is told by this very handle.
@@ -72,7 +80,7 @@ impl Schedules {
     /// When the store cannot be read.
     pub async fn list(&self) -> Result<Vec<ScheduleInfo>> {
         let (states, now) = (self.client.store().schedule_states().await?, self.now());
-        Ok(self.all.iter().map(|schedule| info(schedule, &states, now)).collect())
+        Ok(self.all().iter().map(|schedule| info(schedule, &states, now)).collect())
     }
 
     /// One schedule; `None` when there is none of this name.
@@ -82,7 +90,7 @@ impl Schedules {
     pub async fn get(&self, name: &str) -> Result<Option<ScheduleInfo>> {
         let Some(schedule) = self.named(name) else { return Ok(None) };
         let states = self.client.store().schedule_states().await?;
-        Ok(Some(info(schedule, &states, self.now())))
+        Ok(Some(info(&schedule, &states, self.now())))
     }
 
     /// Lets a schedule fire nothing until it is resumed; what it has fired goes on. `None` when there is none of this name.
@@ -121,13 +129,13 @@ impl Schedules {
     /// As [`Store::insert`](crate::Store::insert); nothing was fired.
     pub async fn fire(&self, name: &str) -> Result<Option<Inserted>> {
         let Some(schedule) = self.named(name) else { return Ok(None) };
-        let policy = self.client.policy(&schedule.kind).ok_or_else(|| unknown_kind(schedule))?;
-        let submission = schedule.firing_by_hand(self.now(), fastrand::u32(..), policy);
+        let policy = self.client.policy(&schedule.kind).ok_or_else(|| unknown_kind(&schedule))?;
+        let submission = schedule.firing_by_hand(self.now(), fastrand::u32(..), &policy);
         self.client.submit(submission).await.map(Some)
     }
 
-    fn named(&self, name: &str) -> Option<&Schedule> {
-        self.all.iter().find(|schedule| *schedule.name == *name)
+    fn named(&self, name: &str) -> Option<Schedule> {
+        self.all().iter().find(|schedule| *schedule.name == *name).cloned()
     }
 
     fn now(&self) -> Timestamp {
@@ -156,7 +164,9 @@ pub(crate) fn unknown_kind(schedule: &Schedule) -> Error {
 
 impl fmt::Debug for Schedules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.all.iter().map(Schedule::name);
-        f.debug_struct("Schedules").field("names", &names.collect::<Vec<_>>()).finish_non_exhaustive()
+        let all = self.all();
+        f.debug_struct("Schedules")
+            .field("names", &all.iter().map(Schedule::name).collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }

@@ -30,6 +30,7 @@ pub mod intervening;
 pub mod lanes;
 pub mod leasing;
 pub mod looking;
+pub mod marking;
 pub mod pruning;
 pub mod scheduling;
 pub mod stepping;
@@ -222,6 +223,10 @@ macro_rules! store_conformance {
                 steps_go_with_a_purged_task,
                 steps_go_with_an_outdated_task,
             },
+            marking::{
+                marks_of_one_name_are_added_up,
+                mark_with_a_name_that_is_too_long_is_refused,
+            },
             announcing::{
                 transitions_are_announced_in_order,
                 announced_change_can_be_read,
@@ -257,6 +262,7 @@ macro_rules! store_crash_conformance {
                 what_ties_tasks_to_others_survives_a_crash,
                 rate_is_kept_over_a_crash,
                 what_is_kept_of_schedules_survives_a_crash,
+                marks_survive_a_crash,
             },
         }
     };
@@ -284,7 +290,7 @@ macro_rules! store_requirements {
 
 #[cfg(test)]
 mod tests {
-    const TOPICS: [(&str, &str); 15] = [
+    const TOPICS: [(&str, &str); 16] = [
         ("accepting", include_str!("conformance/accepting.rs")),
         ("announcing", include_str!("conformance/announcing.rs")),
         ("claiming", include_str!("conformance/claiming.rs")),
@@ -294,6 +300,7 @@ mod tests {
         ("finishing", include_str!("conformance/finishing.rs")),
         ("intervening", include_str!("conformance/intervening.rs")),
         ("lanes", include_str!("conformance/lanes.rs")),
+        ("marking", include_str!("conformance/marking.rs")),
         ("leasing", include_str!("conformance/leasing.rs")),
         ("looking", include_str!("conformance/looking.rs")),
         ("pruning", include_str!("conformance/pruning.rs")),

@@ -27,6 +27,7 @@ use self::rows::{Log, Rows};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::id::{IdGenerator, SubmissionId, TaskId};
+use crate::mark::{self, Mark};
 use crate::measure::CommitMeasures;
 use crate::order::Scope;
 use crate::query::{
@@ -294,6 +295,17 @@ impl Store for MemoryStore {
         fired: Option<Timestamp>,
     ) -> BoxFuture<'_, Result<()>> {
         verb!(self.change(1, |rows, _, _| rows.advance_schedule(name, settled_until, fired)))
+    }
+
+    fn mark(&self, marks: Vec<Mark>) -> BoxFuture<'_, Result<()>> {
+        verb!({
+            mark::check(&marks)?;
+            self.change(1, |rows, _, _| rows.mark(marks))
+        })
+    }
+
+    fn marks(&self) -> BoxFuture<'_, Result<Vec<Mark>>> {
+        verb!(self.look(|rows, _| rows.marks.values().cloned().collect()))
     }
 
     fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {

@@ -25,6 +25,7 @@ mod intake;
 mod keys;
 mod lanes;
 mod limiter;
+mod marks;
 mod names;
 mod open;
 mod outdated;
@@ -67,6 +68,7 @@ use self::writer::Writer;
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::id::{IdGenerator, SubmissionId, TaskId};
+use crate::mark::{self, Mark};
 use crate::measure::CommitMeasures;
 use crate::order::Scope;
 use crate::query::{
@@ -432,6 +434,17 @@ impl Store for SqliteStore {
     ) -> BoxFuture<'_, Result<()>> {
         let step = ScheduleStep::Advance { settled_until, fired };
         Box::pin(self.ask_patiently(move |reply| Command::Schedule(name, step, reply)))
+    }
+
+    fn mark(&self, marks: Vec<Mark>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            mark::check(&marks)?;
+            self.ask_patiently(move |reply| Command::Mark(marks, reply)).await
+        })
+    }
+
+    fn marks(&self) -> BoxFuture<'_, Result<Vec<Mark>>> {
+        Box::pin(self.readers.ask(|reader| marks::all(&reader.connection)))
     }
 
     fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {

@@ -73,7 +73,9 @@ async fn run(worker: &Worker, held: &Held, place: Option<Place>) -> Option<End> 
     }
     let task = &held.task;
     worker.measures.waiting.record(task.started_at.since(task.run_at).as_secs_f64());
-    let Some(entry) = worker.registry.entry(&task.kind) else {
+    // What is known may be replaced meanwhile; this attempt ends by what it begins with.
+    let known = worker.known.load_full();
+    let Some(entry) = known.registry.entry(&task.kind) else {
         error!(task = %task.id, kind = %task.kind, "the store handed out a task that has no handler here");
         return Some(no_handler());
     };
@@ -125,7 +127,7 @@ async fn verdict(worker: &Worker, held: &Held, entry: &Entry, place: Option<Plac
             Ok(result) => Verdict::Returned(result),
             Err(panic) => Verdict::Panicked(message(&*panic)),
         },
-        why = must_be_dropped(&held.stop, deadline, worker.options.cancel_grace) => Verdict::Dropped(why),
+        why = must_be_dropped(&held.stop, deadline, worker.cancel_grace()) => Verdict::Dropped(why),
         never = context.send_what_waits() => match never {},
     };
     // Dropping runs the handler's own destructors, which may panic as well.

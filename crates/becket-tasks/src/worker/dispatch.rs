@@ -26,7 +26,7 @@ const CLAIM_WAIT: Duration = Duration::from_secs(30);
 /// Claims and begins tasks until the worker stops; then gives back what has not begun.
 pub(crate) async fn dispatch(worker: Arc<Worker>) {
     let mut ready = VecDeque::new();
-    if worker.options.concurrency > 0 && !worker.kinds.is_empty() {
+    if worker.options.concurrency > 0 {
         claim_and_begin(&worker, &mut ready).await;
     }
     for held in ready {
@@ -48,7 +48,8 @@ async fn claim_and_begin(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
     let (mut limit, mut size) = (0, 0);
     loop {
         begin_ready(worker, ready);
-        if let Some(room) = room(worker, ready.len()).filter(|_| !is_claiming) {
+        let knows_none = worker.known.load().kinds.is_empty();
+        if let Some(room) = room(worker, ready.len()).filter(|_| !is_claiming && !knows_none) {
             (limit, size) = (room, worker.slots.size());
             claiming = Some(claim(worker, limit, Duration::ZERO)).into();
             is_claiming = true;
@@ -56,6 +57,13 @@ async fn claim_and_begin(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
         tokio::select! {
             biased;
             () = worker.stopping.cancelled() => return,
+            () = worker.replaced.notified() => {
+                // What is claimed meanwhile would be by the old kinds and rules. A store takes back what a claim that is
+                // dropped was about to bring.
+                claiming = None.into();
+                is_claiming = false;
+                give_back_unknown(worker, ready).await;
+            }
             Some(claimed) = &mut claiming, if is_claiming => match claimed {
                 Ok(claimed) => {
                     is_claiming = false;
@@ -72,7 +80,7 @@ async fn claim_and_begin(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
                     claiming = Some(claim(worker, limit, pause)).into();
                 }
             },
-            Some(slot) = worker.slots.take(), if !ready.is_empty() || !is_claiming => {
+            Some(slot) = worker.slots.take(), if !ready.is_empty() || !(is_claiming || knows_none) => {
                 begin_next(worker, ready, slot);
             }
         }
@@ -90,6 +98,17 @@ async fn give_back_excess(worker: &Arc<Worker>, ready: &mut VecDeque<Held>, size
     }
 }
 
+/// Gives back what was claimed of kinds that have no handler any more.
+async fn give_back_unknown(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
+    let known = worker.known.load_full();
+    let is_known = |held: &Held| known.registry.entry(&held.task.kind).is_some();
+    let (kept, unknown) = std::mem::take(ready).into_iter().partition::<VecDeque<_>, _>(is_known);
+    *ready = kept;
+    for held in unknown {
+        give_back(worker, &held).await;
+    }
+}
+
 /// Begins as many as there are free slots.
 fn begin_ready(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
     while !ready.is_empty() {
@@ -102,7 +121,8 @@ fn begin_ready(worker: &Arc<Worker>, ready: &mut VecDeque<Held>) {
 /// Begins the next task, with those that it may share a call of its handler with.
 fn begin_next(worker: &Arc<Worker>, ready: &mut VecDeque<Held>, slot: Slot) {
     let Some(first) = ready.pop_front() else { return };
-    let batch = worker.registry.entry(&first.task.kind).and_then(|entry| entry.batch.as_ref());
+    let known = worker.known.load();
+    let batch = known.registry.entry(&first.task.kind).and_then(|entry| entry.batch.as_ref());
     let Some((max, handler)) = batch.filter(|_| !ready.is_empty()) else { return begin(worker, first, slot, None) };
     let kind = Arc::clone(&first.task.kind);
     let mut batch = vec![first];
@@ -124,13 +144,14 @@ fn room(worker: &Worker, ready: usize) -> Option<usize> {
 }
 
 fn claim(worker: &Worker, limit: usize, pause: Duration) -> BoxFuture<'_, Result<Vec<Claimed>>> {
+    let known = worker.known.load();
     let claim = Claim {
         worker: worker.id.clone(),
-        kinds: Arc::clone(&worker.kinds),
+        kinds: Arc::clone(&known.kinds),
         limit,
         lease: worker.options.lease,
         wait: CLAIM_WAIT,
-        rules: Arc::clone(&worker.rules),
+        rules: Arc::clone(&known.rules),
     };
     Box::pin(async move {
         sleep(pause).await;

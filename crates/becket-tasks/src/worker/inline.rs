@@ -61,7 +61,7 @@ fn slot_for(worker: &Worker, task: &NewTask) -> Option<Slot> {
     let has_no_limits = |entry: &Entry| entry.policy.limits.is_none();
     let is_debounced = task.lane.as_ref().is_some_and(|lane| lane.debounce.is_some());
     let is_due = task.due == Due::Now && !is_debounced;
-    let runs_here = is_due && worker.registry.entry(&task.kind).is_some_and(has_no_limits);
+    let runs_here = is_due && worker.known.load().registry.entry(&task.kind).is_some_and(has_no_limits);
     if !runs_here || worker.stopping.is_cancelled() {
         return None;
     }

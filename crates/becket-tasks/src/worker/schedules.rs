@@ -23,11 +23,8 @@ const RECHECK: Duration = Duration::from_secs(5);
 /// So many ticks are submitted in one call when many are caught up with.
 const BATCH: usize = 100;
 
-/// Starts the loop, if there are schedules.
+/// Starts the loop. Without schedules it only waits for some.
 pub(crate) fn start(worker: &Arc<Worker>) {
-    if worker.schedules.all().is_empty() {
-        return;
-    }
     let changed = Arc::downgrade(worker.schedules.changed());
     worker.store.clock().on_set(move || {
         changed.upgrade().is_some_and(|changed| {
@@ -60,6 +57,12 @@ async fn fire_always(worker: &Worker, started: Timestamp) {
         changed.as_mut().enable();
 
         look.now = worker.store.clock().now();
+        if worker.schedules.all().is_empty() {
+            changed.await;
+            let now = worker.store.clock().now();
+            look = Look { before: now, is_first: true, now };
+            continue;
+        }
         let pause = match fire_due(worker, look).await {
             Ok(()) => {
                 outage.over();
@@ -79,7 +82,7 @@ async fn fire_always(worker: &Worker, started: Timestamp) {
 /// Fires whatever is due.
 async fn fire_due(worker: &Worker, look: Look) -> Result<()> {
     let states = within_deadline(worker.store.schedule_states()).await?;
-    for schedule in worker.schedules.all() {
+    for schedule in worker.schedules.all().iter() {
         let state = states.iter().find(|state| state.name == *schedule.name());
         match state.filter(|state| state.settled_until.is_some()) {
             Some(state) => {
@@ -98,7 +101,8 @@ async fn fire_due(worker: &Worker, look: Look) -> Result<()> {
 }
 
 async fn submit(worker: &Worker, schedule: &Schedule, ticks: &[Timestamp]) -> Result<()> {
-    let Some(policy) = worker.registry.policy(schedule.kind()) else { return Ok(()) };
+    let known = worker.known.load_full();
+    let Some(policy) = known.registry.policy(schedule.kind()) else { return Ok(()) };
     for ticks in ticks.chunks(BATCH) {
         let firings = ticks.iter().map(|tick| schedule.firing(*tick, policy)).collect();
         let inserted = within_deadline(worker.client.submit_all(firings)).await?;

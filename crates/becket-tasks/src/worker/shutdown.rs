@@ -30,7 +30,7 @@ async fn stop(worker: &Worker, grace: Duration) -> ShutdownReport {
     worker.attempts.close();
     if timeout(grace, worker.attempts.wait()).await.is_err() {
         worker.leases.stop_all(StopReason::Shutdown);
-        let _ = timeout(worker.options.cancel_grace + SLACK, worker.attempts.wait()).await;
+        let _ = timeout(worker.cancel_grace() + SLACK, worker.attempts.wait()).await;
     }
     worker.last_end_sent.cancel();
     if timeout(LAST_COMMIT, worker.finisher.wait()).await.is_err() {

@@ -228,7 +228,7 @@ async fn client_works_without_an_engine() {
     let client = Client::new(Arc::clone(&store) as _, &registry);
     let task = client.enqueue("later", &()).await.unwrap();
     assert_eq!(client.get(task).await.unwrap().unwrap().task.priority, 9);
-    assert_eq!(client.policy("later"), Some(&policy));
+    assert_eq!(client.policy("later").as_deref(), Some(&policy));
     assert_eq!(client.store().description(), store.description());
     assert!(format!("{client:?}").contains("memory"));
 }

@@ -15,6 +15,7 @@ mod outage;
 mod places;
 mod pool;
 mod progress;
+mod replacing;
 mod retries;
 mod schedules;
 mod shutdown;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use becket_tasks::Mark;
 use becket_tasks::measure::CommitMeasures;
 use becket_tasks::order::Scope;
 use becket_tasks::query::{
@@ -286,6 +287,14 @@ impl Store for Unsteady {
         fired: Option<Timestamp>,
     ) -> BoxFuture<'_, Result<()>> {
         self.inner.advance_schedule(name, settled_until, fired)
+    }
+
+    fn mark(&self, marks: Vec<Mark>) -> BoxFuture<'_, Result<()>> {
+        self.inner.mark(marks)
+    }
+
+    fn marks(&self) -> BoxFuture<'_, Result<Vec<Mark>>> {
+        self.inner.marks()
     }
 
     fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {

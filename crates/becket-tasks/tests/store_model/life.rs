@@ -41,6 +41,8 @@ pub(crate) enum Step {
     /// A schedule comes so many seconds after the birth; whether a tick fired there.
     AdvanceSchedule(&'static str, u64, bool),
     PauseSchedule(&'static str, bool),
+    /// Something happened so often, and so many seconds after the birth.
+    Mark(&'static str, u64, u64),
     /// The clock jumps by so many seconds.
     Jump(i64),
     /// So much time passes.
@@ -119,6 +121,7 @@ fn step() -> impl Strategy<Value = Step> {
             Step::AdvanceSchedule(name, secs, fired)
         }),
         1 => (schedule(), any::<bool>()).prop_map(|(name, paused)| Step::PauseSchedule(name, paused)),
+        1 => (schedule(), 0..3_u64, 0..100_u64).prop_map(|(name, count, secs)| Step::Mark(name, count, secs)),
         1 => (-30..60_i64).prop_map(Step::Jump),
         4 => secs(60).prop_map(Step::Pass),
         1 => Just(Step::Crash),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use becket_tasks::Mark;
 use becket_tasks::query::{Page, SubmissionFilter, SubmissionInfo, TaskFilter};
 use becket_tasks::state::CRASHES_MIN;
 use becket_tasks::store::Claim;
@@ -136,6 +137,11 @@ impl Side {
             Step::PauseSchedule(name, paused) => {
                 format!("{:?}", self.store.pause_schedule((*name).into(), *paused).await)
             }
+            Step::Mark(name, count, secs) => {
+                let at = BIRTH.after(Duration::from_secs(*secs));
+                let mark = Mark { last: (*count > 0).then_some(at), count: *count, ..Mark::new((*name).into(), at) };
+                format!("{:?}", self.store.mark(vec![mark]).await)
+            }
             other => unreachable!("{other:?} is taken elsewhere"),
         }
     }
@@ -206,6 +212,7 @@ impl Side {
         seen.extend(self.list_tasks(TaskFilter::default(), 1_000).await);
         seen.extend(self.list_submissions(SubmissionFilter::default(), 1_000).await);
         seen.push(format!("{:?}", self.store.schedule_states().await.unwrap()));
+        seen.push(format!("{:?}", self.store.marks().await.unwrap()));
         seen
     }
 

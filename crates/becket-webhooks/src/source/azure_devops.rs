@@ -48,7 +48,7 @@ impl AzureDevops {
                 AzureAuth::Header(_) => Ok(Token::new(secret)),
             }
         };
-        let tokens = secrets.iter().enumerate().map(token).collect::<Result<_, _>>()?;
+        let tokens = secrets.values().enumerate().map(token).collect::<Result<_, _>>()?;
         let fields = Fields::at(&[
             "/eventType",
             "/subscriptionId",

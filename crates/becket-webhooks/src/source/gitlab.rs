@@ -67,7 +67,7 @@ pub(super) struct Gitlab {
 
 impl Gitlab {
     pub(super) fn new(secrets: &Secrets) -> Result<Self, SecretError> {
-        let placed = || secrets.iter().enumerate();
+        let placed = || secrets.values().enumerate();
         let is_signing = |secret: &secrecy::SecretString| secret.expose_secret().starts_with("whsec_");
         let plain = placed().filter(|(_, secret)| !is_signing(secret));
         let tokens = plain.map(|(place, secret)| (place, Token::new(secret.expose_secret()))).collect();

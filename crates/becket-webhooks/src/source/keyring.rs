@@ -32,7 +32,7 @@ impl<'a> Text<'a> {
 impl Keyring {
     pub(super) fn new(secrets: Secrets, spelling: Spelling) -> Self {
         let key = |secret: &secrecy::SecretString| Key::of(spelling.algorithm, secret.expose_secret().as_bytes());
-        let keys = secrets.iter().map(key).collect();
+        let keys = secrets.values().map(key).collect();
         Self { secrets, keys, spelling }
     }
 
@@ -59,7 +59,7 @@ impl Keyring {
 
     /// Secrets read from files tend to end with a line break that the sender does not have.
     fn trimmed_secret(&self, gives: impl Fn(&Key) -> bool) -> Option<Explanation> {
-        let matches = self.secrets.iter().map(ExposeSecret::expose_secret).any(|secret| {
+        let matches = self.secrets.values().map(ExposeSecret::expose_secret).any(|secret| {
             let trimmed = secret.trim();
             trimmed.len() < secret.len() && gives(&Key::of(self.spelling.algorithm, trimmed.as_bytes()))
         });

@@ -66,7 +66,7 @@ pub(super) struct StandardWebhooks {
 
 impl StandardWebhooks {
     pub(super) fn new(secrets: Secrets) -> Result<Self, SecretError> {
-        let decoded = secrets.iter().enumerate().map(|(index, secret)| decode_whsec(secret, index));
+        let decoded = secrets.values().enumerate().map(|(index, secret)| decode_whsec(secret, index));
         let keys = decoded.map(|key| key.map(|key| Key::new(key.expose_secret()))).collect::<Result<_, _>>()?;
         Ok(Self { secrets, keys, fields: Fields::at(&["/type"]) })
     }
@@ -85,7 +85,7 @@ impl StandardWebhooks {
 
     /// Senders that write the scheme themselves tend to forget that the secret is base64.
     fn undecoded_secret_matches(&self, body: &[u8], signed: &Signed<'_>) -> bool {
-        let mut texts = self.secrets.iter().map(|secret| secret.expose_secret().trim().as_bytes());
+        let mut texts = self.secrets.values().map(|secret| secret.expose_secret().trim().as_bytes());
         texts.any(|text| signed.by(&Key::new(text), &[body]))
     }
 }

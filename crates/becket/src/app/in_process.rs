@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use super::store::StoreChoice;
 use super::{App, Mistake, Mounted, StartError, plan, running};
 use crate::handler::Around;
+use crate::target::Targets;
 
 /// A lease that no test outlasts: while a process lives it renews its leases, however far a test moves the clock.
 const LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
@@ -39,7 +40,7 @@ pub(crate) async fn start(
         app = app.github(secret(&Dialect::Github));
     }
     app.store = Some(StoreChoice::Open(store));
-    let mut plan = plan::plan_around(app, around).map_err(StartError::Mistakes)?;
+    let mut plan = plan::plan_around(app, around, &Targets::default()).map_err(StartError::Mistakes)?;
     for received in plan.sources.iter_mut().filter(|one| !one.source.accepts_unsigned()) {
         let source = received.source.clone();
         let resigned = Secrets::new([secret(source.dialect())]).and_then(|secrets| source.with_secrets(secrets));

@@ -59,15 +59,24 @@ impl Named {
 /// # Errors
 /// Every mistake in it.
 pub(super) fn plan(app: App) -> Result<Plan, Vec<Mistake>> {
-    plan_around(app, &())
+    plan_around(app, &(), &Targets::default())
+}
+
+/// Checks an application that is to go on where one with these targets was.
+///
+/// # Errors
+/// Every mistake in it.
+pub(super) fn plan_after(app: App, before: &Targets) -> Result<Plan, Vec<Mistake>> {
+    plan_around(app, &(), before)
 }
 
 /// The same, with `around` standing around each handler.
 ///
 /// # Errors
 /// Every mistake in the application.
-pub(super) fn plan_around(app: App, around: &dyn Around) -> Result<Plan, Vec<Mistake>> {
-    let App { config, listen, store, sources, handlers, tasks, notify_secret, schedules, states, mut mistakes } = app;
+pub(super) fn plan_around(app: App, around: &dyn Around, before: &Targets) -> Result<Plan, Vec<Mistake>> {
+    let App { config, listen, store, sources, handlers, tasks, notify_secret, schedules, states, mut mistakes, .. } =
+        app;
     let config = match config.map_or_else(|| Config::from_toml(""), Ok) {
         Ok(config) => config,
         Err(errors) => return Err(errors.iter().map(|e| Mistake::new(e.what(), e.mend())).collect()),
@@ -76,7 +85,7 @@ pub(super) fn plan_around(app: App, around: &dyn Around) -> Result<Plan, Vec<Mis
     let store = store.map_err(|mistake| mistakes.push(mistake));
 
     let mut named: Vec<Named> = handlers.into_iter().map(|given| from_registration(given, &mut mistakes)).collect();
-    let by_name = targets::named(&config, &mut mistakes);
+    let by_name = targets::named(&config, before, &mut mistakes);
     named.extend(targets::from_routes(&config.routes, &by_name, &mut mistakes));
     named.extend(targets::from_schedules(&config.schedules, &by_name, &mut mistakes));
     named.extend(targets::from_targets(&config, &by_name));

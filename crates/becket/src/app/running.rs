@@ -5,24 +5,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use becket_tasks::query::Retention;
-use becket_tasks::{Client, Engine, EngineOptions, ShutdownReport};
+use becket_tasks::{Client, Engine, EngineOptions, ShutdownReport, Timestamp};
 use http::Uri;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{self, Plan};
-use super::replay::Replayer;
-use super::store::Opened;
+use super::reload::Reloader;
+use super::serving::{Lasting, Serving};
+use super::store::{Opened, StoreChoice};
 use super::{App, StartError};
-use crate::config::Config;
-use crate::http::api::{self, ApiContext};
-use crate::http::ingest::{self, BodyMemory, Ingest, Outage};
-use crate::http::metrics::Metrics;
+use crate::config::{Config, Loader};
 use crate::http::problem::Problem;
-use crate::http::rejections::RejectionLog;
+use crate::http::reload::{Applied, Fault, Reload as _, Standing, Trigger};
+use crate::http::secrets::SecretUses;
 use crate::http::server::{self, Stop};
 
 /// How long after the grace period the last answers may take to leave.
@@ -34,6 +34,8 @@ pub struct Running {
     mounted: Mounted,
     stop: Stop,
     server: JoinHandle<()>,
+    /// Where it was said from what to reload.
+    reloader: Option<Arc<Reloader>>,
 }
 
 /// An application without sockets of its own, mounted in an axum application. Dropping it leaves it working until the
@@ -43,6 +45,7 @@ pub struct Mounted {
     opened: Opened,
     grace: Duration,
     stopping: CancellationToken,
+    secrets: Arc<SecretUses>,
 }
 
 pub(super) async fn mount(app: App) -> Result<(Router, Mounted), StartError> {
@@ -50,66 +53,70 @@ pub(super) async fn mount(app: App) -> Result<(Router, Mounted), StartError> {
     launch(plan).await
 }
 
-pub(super) async fn start(app: App) -> Result<Running, StartError> {
+pub(super) async fn start(mut app: App) -> Result<Running, StartError> {
+    let loader = app.reload_from.take().map(Loader::keeping_file);
+    let recipe = App { config: None, ..app.clone() };
     let plan = plan::plan(app).map_err(StartError::Mistakes)?;
     let server = &plan.config.server;
     let limits = server::Limits { max_connections: server.max_connections, header_timeout: server.header_timeout };
+    let watched = server.watch_config && loader.is_some();
     let address = plan.listen;
     let cannot_listen = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
 
-    let (router, mounted) = launch(plan).await?;
+    let file = loader.as_ref().map(|loader| loader.path().display().to_string());
+    let (lasting, serving) = begin(plan, |now| Standing::new(file, watched, now)).await?;
+    let mounted = Mounted::of(&lasting, serving.config());
     // Mounted in another application, what is not found is for that to say.
-    let router = router.fallback(not_found);
+    let finish = |router: Router| router.fallback(not_found);
+    let (router, reloader) = match loader {
+        Some(loader) => {
+            let reloader = Reloader::start((recipe, loader), lasting, serving, finish);
+            (Arc::clone(reloader.serving()), Some(reloader))
+        }
+        None => (Arc::new(ArcSwap::from_pointee(finish(lasting.router(serving, None)))), None),
+    };
+    if let Some(reloader) = reloader.as_ref().filter(|_| watched) {
+        reloader.watch();
+    }
     let stop = Stop { drain: mounted.stopping.clone(), abort: CancellationToken::new() };
-    let server = tokio::spawn(server::serve(listener, router, limits, stop.clone()));
+    let serve = server::serve(listener, router, limits, stop.clone());
+    let reloading = reloader.clone();
+    let server = tokio::spawn(async move {
+        serve.await;
+        // Whoever dropped what was started can still ask for it over the API.
+        drop(reloading);
+    });
     let store = mounted.opened.store.description();
     tracing::info!(%address, store = store.kind, durability = store.durability.as_str(), "listening");
-    Ok(Running { address, mounted, stop, server })
+    Ok(Running { address, mounted, stop, server, reloader })
 }
 
 async fn not_found(uri: Uri) -> Problem {
     Problem::not_found("nothing is served at this path").at(uri.path())
 }
 
+/// Starts all but sockets, under a configuration that stays.
 pub(super) async fn launch(plan: Plan) -> Result<(Router, Mounted), StartError> {
-    let Plan { config, store, sources, autos, registry, mut routes, notifier, targets, .. } = plan;
+    let (lasting, serving) = begin(plan, |now| Standing::new(None, false, now)).await?;
+    let mounted = Mounted::of(&lasting, serving.config());
+    Ok((lasting.router(serving, None), mounted))
+}
+
+/// Opens the store and starts the engine.
+async fn begin(mut plan: Plan, standing: impl FnOnce(Timestamp) -> Standing) -> Result<(Lasting, Serving), StartError> {
+    let store = std::mem::replace(&mut plan.store, StoreChoice::Url(String::new()));
     let opened = store.open().await?;
-    let kinds = registry.kinds();
-    let scheduled = registry.schedules().filter_map(|schedule| {
-        let task = registry.policy(schedule.kind())?.new_task(Arc::clone(schedule.kind()));
-        Some((Arc::clone(schedule.name()), task))
-    });
-    let scheduled = scheduled.collect();
-    let started = Engine::start(Arc::clone(&opened.store), registry, engine_options(&config)).await;
+    let (serving, registry) = Serving::of(plan);
+    let options = engine_options(serving.config());
+    let started = Engine::start(Arc::clone(&opened.store), registry, options).await;
     let engine = started.map_err(StartError::Engine)?;
-    let metrics = Arc::new(Metrics::new());
-    routes.count_in(&metrics);
-    let routes = Arc::new(routes);
-    let rejections = Arc::new(RejectionLog::new());
-    let limits =
-        ingest::Limits { body_timeout: config.server.body_timeout, inline_deadline: config.server.inline_deadline };
-    let stopping = CancellationToken::new();
-    let api = ApiContext {
-        store: Arc::clone(&opened.store),
-        engine: engine.clone(),
-        kinds,
-        sources: sources.iter().map(|received| received.source.name().into()).collect(),
-        replay: Arc::new(Replayer { client: engine.client().clone(), routes: Arc::clone(&routes), scheduled }),
-        admin_token: config.admin.token.clone(),
-        metrics: Arc::clone(&metrics),
-        rejections: Arc::clone(&rejections),
-        notifier,
-        targets,
-        shutdown: stopping.clone(),
-    };
-    // The largest body must be able to pass alone.
-    let largest = sources.iter().map(|one| one.source.body_limit()).max().unwrap_or_default();
-    let memory = BodyMemory::new(config.server.body_memory.max(largest));
-    let ingest = Ingest { engine: engine.clone(), routes, rejections, limits, memory, outage: Outage::default() };
-    let router = ingest::router(ingest, sources, autos, &metrics).merge(api::router(api));
-    Ok((router, Mounted { engine, opened, grace: config.server.shutdown_grace, stopping }))
+    let standing = standing(opened.store.clock().now());
+    let secrets = SecretUses::open(Arc::clone(&opened.store)).await;
+    let lasting = Lasting::new(engine, opened, &serving, secrets, standing);
+    tokio::spawn(Arc::clone(&lasting.secrets).keep(lasting.stopping.clone()));
+    Ok((lasting, serving))
 }
 
 fn engine_options(config: &Config) -> EngineOptions {
@@ -126,7 +133,7 @@ fn engine_options(config: &Config) -> EngineOptions {
 }
 
 /// Programs are given the time to end that the configuration says.
-fn cancel_grace(config: &Config) -> Duration {
+pub(super) fn cancel_grace(config: &Config) -> Duration {
     let usual = EngineOptions::default().cancel_grace;
     #[cfg(unix)]
     return crate::target::command::longest_grace(config.targets.values()).map_or(usual, |grace| grace.max(usual));
@@ -135,6 +142,11 @@ fn cancel_grace(config: &Config) -> Duration {
 }
 
 impl Mounted {
+    fn of(lasting: &Lasting, config: &Config) -> Self {
+        let Lasting { engine, opened, stopping, secrets, .. } = lasting.clone();
+        Self { engine, opened, stopping, secrets, grace: config.server.shutdown_grace }
+    }
+
     /// A client of the store, to enqueue and inspect tasks.
     #[must_use]
     pub fn client(&self) -> &Client {
@@ -163,6 +175,7 @@ impl Mounted {
     }
 
     async fn close(&self) {
+        self.secrets.end().await;
         if self.opened.owned
             && let Err(error) = self.opened.store.close().await
         {
@@ -194,6 +207,24 @@ impl Running {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         self.mounted.engine()
+    }
+
+    /// Reads the configuration again and brings it into force, wholly or not at all: sources with their secrets, routes,
+    /// targets, schedules and the defaults of tasks. Open requests and running tasks end under the one before.
+    ///
+    /// # Errors
+    /// All that is wrong with it, or that it was never said [from where](App::reload_from) to read it; then nothing has
+    /// changed. Either way it is logged, and shown by `GET /api/v1/config`.
+    pub async fn reload(&self, trigger: Trigger) -> Result<Applied, Vec<Fault>> {
+        match &self.reloader {
+            Some(reloader) => reloader.reload(trigger).await,
+            None => Err(vec![Fault {
+                origin: None,
+                key: None,
+                what: "the application does not know from where it was configured".to_owned(),
+                mend: "say it with `.reload_from(…)`".to_owned(),
+            }]),
+        }
     }
 
     /// Stops: accepts nothing more, lets open requests and running tasks end within `server.shutdown_grace`, gives the

@@ -1,7 +1,9 @@
 //! Sources, from the configuration and from code.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
+use becket_tasks::Timestamp;
 use becket_webhooks::{Dialect, SecretError, Secrets, Source};
 
 use super::Mistake;
@@ -45,6 +47,10 @@ pub(super) fn all(config: &Config, given: Vec<Source>, mistakes: &mut Vec<Mistak
         if source.name() == becket_tasks::schedule::SOURCE {
             let what = format!("a source cannot have the name `{}`, which is that of schedules", source.name());
             mistakes.push(Mistake::new(what, "choose another"));
+        }
+        let now = Timestamp::from(SystemTime::now()).as_millis();
+        if !source.accepts_unsigned() && !source.secrets().any_active(now) {
+            tracing::warn!(source = source.name(), "none of its secrets is valid now: whoever sends is refused");
         }
         if source.accepts_unsigned() {
             tracing::warn!(source = source.name(), "accepts webhooks that nobody signed: anyone can post");

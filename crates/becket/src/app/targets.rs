@@ -19,10 +19,14 @@ use crate::route::table::Wanted;
 use crate::route::{Pattern, PatternError};
 use crate::target::{self, Attempt, BuildError, Target, Targets, UrlTemplate};
 
-/// The targets that have a name.
-pub(super) fn named(config: &Config, mistakes: &mut Vec<Mistake>) -> Targets {
+/// The targets that have a name. One that was there before, with the same limits and the same place to go to, keeps what is
+/// known of that: what runs there, and whether its breaker is open.
+pub(super) fn named(config: &Config, before: &Targets, mistakes: &mut Vec<Mistake>) -> Targets {
     let built = config.targets.iter().filter_map(|(name, target)| match target::Named::new(name.as_str(), target) {
-        Ok(named) => Some(named),
+        Ok(named) => Some(match before.get(name) {
+            Some(before) => named.following(before),
+            None => named,
+        }),
         Err(error) => {
             let what = format!("the target `{name}` cannot be used: {}", told(&error));
             mistakes.push(Mistake::new(what, "see `targets` in the configuration reference"));

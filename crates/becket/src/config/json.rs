@@ -32,7 +32,8 @@ fn json(value: Value) -> Parsed<Json> {
             items.into_iter().map(|item| json(item.value)).collect::<Parsed<Vec<_>>>().map(Json::Array)
         }
         Value::Table(table) => of_table(table).map(Json::Object),
-        Value::Other(name) => {
+        Value::Datetime(_) | Value::Other(_) => {
+            let name = kind_of(&value);
             let mend = "write text, whole numbers, true, false, lists and tables";
             Err(Problem::new(format!("holds what cannot be passed on: {name}"), mend))
         }

@@ -32,7 +32,9 @@ pub(super) enum Value {
     Boolean(bool),
     List(Vec<Node>),
     Table(Table),
-    /// What no key takes (floats, dates, integers of more than 64 bits), with its name.
+    /// A date, a time or both, as it is written.
+    Datetime(String),
+    /// What no key takes (floats, integers of more than 64 bits), with its name.
     Other(&'static str),
 }
 
@@ -66,7 +68,7 @@ fn value(parsed: &DeValue<'_>, origin: &dyn Fn(usize) -> Origin) -> Value {
         DeValue::Array(items) => Value::List(items.iter().map(|item| element(item, origin)).collect()),
         DeValue::Table(entries) => Value::Table(table(entries, origin)),
         DeValue::Float(_) => Value::Other("a number with a fraction"),
-        DeValue::Datetime(_) => Value::Other("a date or time"),
+        DeValue::Datetime(time) => Value::Datetime(time.to_string()),
     }
 }
 
@@ -109,7 +111,12 @@ fn set_within(parent: &mut Node, path: &[String], node: Node) -> Result<(), Prob
     match &mut parent.value {
         Value::Table(entries) => set(entries, path, node),
         Value::List(items) => set_element(items, path, node),
-        Value::Untyped(_) | Value::String(_) | Value::Integer(_) | Value::Boolean(_) | Value::Other(_) => {
+        Value::Untyped(_)
+        | Value::String(_)
+        | Value::Integer(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_)
+        | Value::Other(_) => {
             let what = format!("lies within a plain value, which {} sets", parent.origin);
             Err(Problem::new(what, "remove one of the two"))
         }
@@ -173,7 +180,7 @@ mod tests {
 
     fn flat(value: &Value) -> String {
         match value {
-            Value::Untyped(text) | Value::String(text) => text.clone(),
+            Value::Untyped(text) | Value::String(text) | Value::Datetime(text) => text.clone(),
             Value::Integer(n) => n.to_string(),
             Value::Boolean(b) => b.to_string(),
             Value::Other(name) => (*name).to_owned(),

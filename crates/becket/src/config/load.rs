@@ -45,6 +45,24 @@ pub struct Loader {
     pub flags: Vec<(String, String)>,
 }
 
+impl Loader {
+    /// The file that is read, whether or not it exists.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE))
+    }
+
+    /// The same loader, for which a file that exists now must exist from now on: one that is gone later would otherwise mean
+    /// a configuration without sources.
+    #[must_use]
+    pub fn keeping_file(mut self) -> Self {
+        if self.file.is_none() && self.path().exists() {
+            self.file = Some(self.path().to_owned());
+        }
+        self
+    }
+}
+
 impl fmt::Debug for Loader {
     /// Names only: values may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

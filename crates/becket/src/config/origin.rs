@@ -44,7 +44,7 @@ impl Origin {
     }
 
     /// The exact place, with the column: for errors.
-    pub(super) fn place(&self) -> impl fmt::Display + '_ {
+    pub(crate) fn place(&self) -> impl fmt::Display + '_ {
         fmt::from_fn(move |f| match self {
             Self::File { line: 1.., column, .. } => write!(f, "{self}:{column}"),
             _ => write!(f, "{self}"),

@@ -422,7 +422,7 @@ fn elements(node: Node) -> Vec<Node> {
 /// A value as `becket config check` shows it.
 fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) | Value::Untyped(text) => text.clone(),
+        Value::String(text) | Value::Untyped(text) | Value::Datetime(text) => text.clone(),
         Value::Integer(number) => number.to_string(),
         Value::Boolean(yes) => yes.to_string(),
         Value::List(items) => items.iter().map(|item| shown(&item.value)).collect::<Vec<_>>().join(", "),

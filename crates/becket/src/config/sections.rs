@@ -21,6 +21,7 @@ pub(super) fn server(mut section: Section<'_>) -> Option<Server> {
     let body_memory = section.required("body_memory", |v| values::size(v, "1KiB", "1GiB"));
     let shutdown_grace = section.required("shutdown_grace", |v| values::duration(v, "0s", "1h"));
     let inline_deadline = section.required("inline_deadline", |v| values::duration(v, "10ms", "1m"));
+    let watch_config = section.required("watch_config", values::boolean);
     section.finish();
     Some(Server {
         listen: listen?,
@@ -31,6 +32,7 @@ pub(super) fn server(mut section: Section<'_>) -> Option<Server> {
         body_memory: body_memory?,
         shutdown_grace: shutdown_grace?,
         inline_deadline: inline_deadline?,
+        watch_config: watch_config?,
     })
 }
 

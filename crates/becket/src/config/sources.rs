@@ -3,14 +3,14 @@
 //! Verification fails closed: a source has a secret, or says `insecure_accept_unsigned = true`, and never both. An `auto`
 //! source has none of its own: it is a path for what the others take.
 
+mod dated;
 mod dialect;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use becket_webhooks::{AzureAuth, Dialect, Kind};
-use secrecy::SecretString;
+use becket_webhooks::{AzureAuth, Dialect, Kind, Secret};
 
 use super::error::Problem;
 use super::layers::Value;
@@ -26,7 +26,7 @@ const OF_A_SENDER: [&str; 5] = ["secret", "secrets", "insecure_accept_unsigned",
 
 /// Paths that Becket answers itself, with everything below them. Others under /api may be aliases: PR-Agent's
 /// webhooks are received at /api/v1/github_webhooks.
-const OWN_PATHS: [&str; 10] = [
+const OWN_PATHS: [&str; 17] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -37,6 +37,13 @@ const OWN_PATHS: [&str; 10] = [
     "/api/v1/rejections",
     "/api/v1/webhook_status",
     "/api/v1/webhook_statuses",
+    "/api/v1/config",
+    "/api/v1/graphs",
+    "/api/v1/operations",
+    "/api/v1/pauses",
+    "/api/v1/schedules",
+    "/api/v1/secrets",
+    "/api/v1/targets",
 ];
 
 pub(super) fn read_all(root: &mut Section<'_>) -> BTreeMap<String, Source> {
@@ -113,7 +120,7 @@ fn signing(
     dialect: Option<&Dialect>,
     insecure: Option<bool>,
     section: &mut Section<'_>,
-) -> Option<Vec<SecretString>> {
+) -> Option<Vec<Secret>> {
     let has_secret = section.has("secret") || section.has("secrets");
     if !has_secret && insecure == Some(false) {
         let what = "has no secret, so anyone could post to it";
@@ -131,8 +138,8 @@ fn signing(
         _ => secrets::shared,
     };
     drop_overridden(section);
-    let one = section.has("secret").then(|| section.secret("secret", parse).map(|secret| vec![secret]));
-    let several = section.has("secrets").then(|| section.secrets("secrets", parse));
+    let one = section.has("secret").then(|| dated::one(section, parse));
+    let several = section.has("secrets").then(|| dated::several(section, parse));
     if !has_secret {
         section.take("secret");
         section.take("secrets");

@@ -1,7 +1,7 @@
 //! Sources: fail closed, rotate, and do not take each other's paths.
 
-use becket_webhooks::Custom;
 use becket_webhooks::signature::{Algorithm, Encoding};
+use becket_webhooks::{Custom, Window};
 use secrecy::ExposeSecret;
 
 use super::super::test_layers::{Layers, file, file_errors};
@@ -243,4 +243,73 @@ fn a_source_has_a_name_that_fits_into_a_path() {
         ["becket.toml:1:10: sources.a/b: `a/b` cannot be a name; use lower-case letters, digits, \"_\" and \"-\", \
           beginning with a letter, at most 64"]
     );
+}
+
+#[test]
+fn a_secret_may_have_a_window_and_a_name() {
+    let config = file(
+        "[sources.github]\nsecrets = [\n { value = 'new', not_before = 2026-12-01T00:00:00Z, name = 'y2027' },\n \
+         { value = 'old', not_after = '2026-12-08T01:00:00+01:00' },\n 'plain' ]\n\
+         [sources.gitea]\n[sources.gitea.secret]\nvalue = 'x'\nnot_after = 2026-12-01 00:00:00Z",
+    );
+    let secrets = &config.sources["github"].secrets;
+    assert_eq!(exposed(&config.sources["github"]), ["new", "old", "plain"]);
+    let (december, week) = (1_796_083_200_000, 7 * 86_400_000);
+    assert_eq!(secrets[0].window(), Window { not_before: Some(december), not_after: None });
+    assert_eq!(secrets[1].window(), Window { not_before: None, not_after: Some(december + week) });
+    assert_eq!(secrets[2].window(), Window::default());
+    assert_eq!((secrets[0].name(), secrets[1].name()), (Some("y2027"), None));
+    assert_eq!(config.sources["gitea"].secrets[0].window().not_after, Some(december));
+}
+
+#[test]
+fn a_window_can_be_set_by_variables_too() {
+    let layers = Layers {
+        file: "[sources.gitea]\nsecrets = [{ value = 'x' }]",
+        env: &[
+            ("BECKET_SOURCES__GITHUB__SECRETS", "['new', { value = 'old', not_after = 2026-12-01T00:00:00Z }]"),
+            ("BECKET_SOURCES__GITEA__SECRETS__0__NOT_AFTER", "2026-12-01T00:00:00Z"),
+            ("BECKET_SOURCES__SLACK__SECRET", "{ value = 'x' }"),
+        ],
+        ..Layers::default()
+    };
+    let config = layers.loaded().config;
+    let ends = |name: &str| config.sources[name].secrets.iter().map(|one| one.window().not_after).collect::<Vec<_>>();
+    assert_eq!(ends("github"), [None, Some(1_796_083_200_000)]);
+    assert_eq!(ends("gitea"), [Some(1_796_083_200_000)]);
+    assert_eq!(exposed(&config.sources["slack"]), ["{ value = 'x' }"], "a secret may look like a table");
+}
+
+#[test]
+fn a_window_that_makes_no_sense_is_refused_without_showing_the_secret() {
+    for (secret, what) in [
+        ("{ not_after = 2026-12-01T00:00:00Z }", "is a table without `value`"),
+        ("{ value = 'hunter2', until = 1 }", "has a key `until`, which is unknown here"),
+        (
+            "{ value = 'hunter2', not_after = 2026-12-01T00:00:00 }",
+            "its `not_after` `2026-12-01T00:00:00` is not a moment",
+        ),
+        ("{ value = 'hunter2', not_before = 7 }", "its `not_before` is a whole number"),
+        (
+            "{ value = 'hunter2', not_before = 2027-01-01T00:00:00Z, not_after = 2026-12-01T00:00:00Z }",
+            "is never valid",
+        ),
+        ("{ value = ' hunter2' }", "the secret begins or ends with white space"),
+        ("{ value = 'hunter2', name = 'A B' }", "its `name` `A B` cannot be a name"),
+        ("{ value = 'hunter2', name = 'a' }, { value = 'x', name = 'a' }", "two of them have the name `a`"),
+    ] {
+        let errors = file_errors(&format!("[sources.github]\nsecrets = [{secret}]"));
+        assert!(errors.len() == 1 && errors[0].contains(what), "{secret}: {errors:?}");
+        assert!(!errors[0].contains("hunter2"), "{errors:?}");
+    }
+}
+
+#[test]
+fn no_path_of_the_api_can_be_that_of_a_source() {
+    let document = serde_json::to_value(crate::http::api::document()).unwrap();
+    for described in document["paths"].as_object().unwrap().keys().filter(|path| !path.starts_with("/webhooks/")) {
+        let path = described.split("/{").next().unwrap();
+        let errors = file_errors(&format!("[sources.github]\nsecret = 'x'\npath = '{path}'"));
+        assert!(errors.len() == 1 && errors[0].contains("is one of Becket's own paths"), "{path}: {errors:?}");
+    }
 }

@@ -26,9 +26,12 @@ pub(super) type Parsed<T> = Result<T, Problem>;
 pub(super) fn text<'v>(value: &'v Value, wanted: &str) -> Parsed<&'v str> {
     match value {
         Value::String(text) | Value::Untyped(text) => Ok(text),
-        Value::Integer(_) | Value::Boolean(_) | Value::List(_) | Value::Table(_) | Value::Other(_) => {
-            Err(Problem::new(format!("is {}", kind_of(value)), format!("write {wanted}, in quotes")))
-        }
+        Value::Integer(_)
+        | Value::Boolean(_)
+        | Value::List(_)
+        | Value::Table(_)
+        | Value::Datetime(_)
+        | Value::Other(_) => Err(Problem::new(format!("is {}", kind_of(value)), format!("write {wanted}, in quotes"))),
     }
 }
 
@@ -40,6 +43,7 @@ pub(super) fn kind_of(value: &Value) -> &'static str {
         Value::Boolean(_) => "true or false",
         Value::List(_) => "a list",
         Value::Table(_) => "a table",
+        Value::Datetime(_) => "a date or time",
         Value::Other(name) => name,
     }
 }
@@ -113,6 +117,18 @@ pub(super) fn duration(value: &Value, least: &str, most: &str) -> Parsed<Duratio
         return Err(Problem::new(format!("`{text}` is out of range"), format!("write {rule}")));
     }
     Ok(given)
+}
+
+/// A moment with its date, time and offset, as TOML and RFC 3339 write it; in milliseconds of Unix time.
+pub(super) fn moment(value: &Value) -> Parsed<i64> {
+    const RULE: &str =
+        "write a date with time and offset, such as 2026-12-01T00:00:00Z or \"2026-12-01T08:00:00+01:00\"";
+    let text = match value {
+        Value::Datetime(text) | Value::String(text) | Value::Untyped(text) => text.trim(),
+        other => return Err(Problem::new(format!("is {}", kind_of(other)), RULE)),
+    };
+    let moment: jiff::Timestamp = text.parse().map_err(|_| Problem::new(format!("`{text}` is not a moment"), RULE))?;
+    Ok(moment.as_millisecond())
 }
 
 /// A size such as `25MiB`, in bytes; the limits are written the same way.

@@ -9,6 +9,7 @@
 mod body;
 mod bulk;
 mod cancel;
+mod config;
 mod deliveries;
 mod detail;
 mod enqueue;
@@ -24,6 +25,7 @@ mod params;
 mod pauses;
 mod rejections;
 mod schedules;
+mod secrets;
 mod selection;
 mod status;
 mod targets;
@@ -33,7 +35,7 @@ mod watch;
 mod webhooks;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -41,6 +43,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::any;
 use becket_tasks::submission::Inserted;
 use becket_tasks::{Client, Engine, Store, SubmissionId};
+use becket_webhooks::Source;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{StatusCode, Uri};
@@ -56,6 +59,8 @@ use super::access::{Access, guard};
 use super::metrics::Metrics;
 use super::problem::Problem;
 use super::rejections::RejectionLog;
+use super::reload::{Reload, Standing};
+use super::secrets::SecretUses;
 use crate::notify::Notifier;
 use crate::target::Targets;
 
@@ -87,6 +92,14 @@ pub struct ApiContext {
     pub notifier: Option<Notifier>,
     /// The targets that have a name.
     pub targets: Targets,
+    /// The sources whose secrets are told of.
+    pub senders: Arc<[Source]>,
+    /// When they were used.
+    pub secrets: Arc<SecretUses>,
+    /// How the configuration stands.
+    pub config: Arc<Standing>,
+    /// Reads it again, as long as there is somebody who can; `None` where nobody ever can.
+    pub reload: Option<Weak<dyn Reload>>,
     /// Cancelled when the server begins to stop: it is no longer ready then, and streams end.
     pub shutdown: CancellationToken,
 }
@@ -109,10 +122,28 @@ pub trait Replay: Send + Sync + 'static {
 /// The state of all handlers.
 struct Api {
     context: ApiContext,
-    probe: Probe,
+    lasting: LastingApi,
+}
+
+/// What the API keeps while the configuration changes: operations that run, and listeners that are counted.
+#[derive(Clone)]
+pub(crate) struct LastingApi {
+    probe: Arc<Probe>,
     listeners: Arc<Semaphore>,
-    operations: Book,
+    operations: Arc<Book>,
     document: Bytes,
+}
+
+impl LastingApi {
+    pub(crate) fn new(shutdown: CancellationToken) -> Self {
+        Self {
+            probe: Arc::default(),
+            listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
+            operations: Arc::new(Book::new(shutdown)),
+            // Plain data can be written as JSON; the tests read it.
+            document: document().to_json().unwrap_or_default().into(),
+        }
+    }
 }
 
 type Shared = Arc<Api>;
@@ -130,15 +161,14 @@ impl Api {
 /// Makes the routes of the API. The peer's address must be in the request's extensions, as
 /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), or nobody may call `/api` without a token.
 pub fn router(context: ApiContext) -> Router {
+    let lasting = LastingApi::new(context.shutdown.clone());
+    router_beside(context, &lasting)
+}
+
+/// The same beside others that keep the same.
+pub(crate) fn router_beside(context: ApiContext, lasting: &LastingApi) -> Router {
     let access = Access::new(context.admin_token.clone());
-    let state: Shared = Arc::new(Api {
-        probe: Probe::default(),
-        listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
-        operations: Book::new(context.shutdown.clone()),
-        // Plain data can be written as JSON; the tests read it.
-        document: document().to_json().unwrap_or_default().into(),
-        context,
-    });
+    let state: Shared = Arc::new(Api { lasting: lasting.clone(), context });
     let guarded = Router::from(guarded())
         .route("/api/{*path}", any(not_found))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -183,6 +213,9 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(schedules::pause))
         .routes(routes!(schedules::resume))
         .routes(routes!(schedules::fire))
+        .routes(routes!(secrets::list))
+        .routes(routes!(config::show))
+        .routes(routes!(config::reload))
         .routes(routes!(targets::list))
         .routes(routes!(targets::reset))
         .routes(routes!(status::one))

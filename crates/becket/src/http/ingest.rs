@@ -38,19 +38,21 @@ use super::answer;
 use super::metrics::{self, Metrics, SourceMetrics};
 use super::problem::Problem;
 use super::rejections::RejectionLog;
+use super::secrets::{SecretUses, Use};
 use crate::route::routes::Routes;
 
 /// Bodies larger than this are verified on a thread that may block: hashing 25 MiB takes about 15 ms.
 const VERIFIED_IN_PLACE_BYTES_MAX: usize = 512 * 1024;
 
-/// What all sources share; made once at the start.
+/// What all sources share under one configuration.
 pub(crate) struct Ingest {
     pub(crate) engine: Engine,
     pub(crate) routes: Arc<Routes>,
     pub(crate) rejections: Arc<RejectionLog>,
     pub(crate) limits: Limits,
     pub(crate) memory: BodyMemory,
-    pub(crate) outage: Outage,
+    pub(crate) outage: Arc<Outage>,
+    pub(crate) secrets: Arc<SecretUses>,
 }
 
 /// How long things may take.
@@ -102,6 +104,8 @@ struct Place {
     ingest: Arc<Ingest>,
     name: Arc<str>,
     metrics: SourceMetrics,
+    /// By place.
+    uses: Arc<[Arc<Use>]>,
     refusals: Refusals,
 }
 
@@ -136,9 +140,10 @@ struct Arrival<'a> {
 /// Each path is a route of its own: to find its source costs nothing, and the name need not be cut out of the path.
 pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, autos: Vec<Auto>, metrics: &Metrics) -> Router {
     let ingest = Arc::new(ingest);
-    let place = |name: Arc<str>, secrets: usize| Place {
+    let place = |name: Arc<str>, uses: Arc<[Arc<Use>]>| Place {
         ingest: Arc::clone(&ingest),
-        metrics: metrics.source(&name, secrets),
+        metrics: metrics.source(&name, uses.len()),
+        uses,
         name,
         refusals: Refusals::default(),
     };
@@ -146,7 +151,7 @@ pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, autos: Vec<Auto>, m
     let mut entries = Vec::with_capacity(sources.len());
     for received in sources {
         let paths: Vec<String> = received.paths().collect();
-        let place = place(received.source.name().into(), received.source.secret_count());
+        let place = place(received.source.name().into(), ingest.secrets.of(&received.source));
         let entry = Arc::new(Entry { place, source: received.source });
         router = at(router, paths, &post(receive).with_state(Arc::clone(&entry)));
         entries.push(entry);
@@ -159,7 +164,7 @@ pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, autos: Vec<Auto>, m
     });
     for auto in autos {
         let paths: Vec<String> = auto.paths().collect();
-        let any = Any { place: place(auto.name, 0), entries: entries.clone() };
+        let any = Any { place: place(auto.name, Arc::default()), entries: entries.clone() };
         router = at(router, paths, &post(receive_any).with_state(Arc::new(any)));
     }
     router.method_not_allowed_fallback(method_not_allowed)
@@ -232,6 +237,14 @@ async fn received(entries: &[&Entry], place: &Place, request: Request) -> Respon
 }
 
 impl Place {
+    /// Counts which secret a request was signed with.
+    fn signed_with(&self, place: usize, at_ms: i64) {
+        self.metrics.secret_matched(place);
+        if let Some(one) = self.uses.get(place) {
+            one.note(at_ms);
+        }
+    }
+
     fn now(&self) -> Timestamp {
         self.ingest.engine.client().store().clock().now()
     }

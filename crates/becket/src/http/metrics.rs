@@ -119,6 +119,11 @@ struct FilterLabels {
     said: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
+}
+
 /// What one server counts.
 #[derive(Debug)]
 pub struct Metrics {
@@ -128,6 +133,7 @@ pub struct Metrics {
     rejections: Family<RejectionLabels, Counter>,
     secrets: Family<SecretLabels, Counter>,
     filters: Family<FilterLabels, Counter>,
+    reloads: [Counter; 2],
 }
 
 impl Default for Metrics {
@@ -159,7 +165,10 @@ impl Metrics {
             secrets.clone(),
         );
         registry.register("route_filters", "Filters of routes, by what they said of a delivery", filters.clone());
-        Self { registry, deliveries, acknowledgement, rejections, secrets, filters }
+        let reloads = Family::<ReloadLabels, Counter>::default();
+        registry.register("config_reloads", "Reloads of the configuration, by how they ended", reloads.clone());
+        let reloads = ["refused", "applied"].map(|result| reloads.get_or_create_owned(&ReloadLabels { result }));
+        Self { registry, deliveries, acknowledgement, rejections, secrets, filters, reloads }
     }
 
     /// The counters of one source, named as in the configuration, with as many secrets as it has. Made once, at start: an
@@ -181,6 +190,11 @@ impl Metrics {
     /// The counter of what the filter of a route said, one of few words; written as 0 from now on.
     pub(crate) fn filter(&self, route: &str, said: &'static str) -> Counter {
         self.filters.get_or_create_owned(&FilterLabels { route: route.to_owned(), said })
+    }
+
+    /// Counts a reload of the configuration: applied, or refused.
+    pub fn reloaded(&self, applied: bool) {
+        self.reloads[usize::from(applied)].inc();
     }
 
     /// Writes everything counted here, and what the store and the engine know, as OpenMetrics text.
@@ -243,6 +257,7 @@ mod tests {
         github.answered(Answer::Duplicate, Duration::from_millis(2));
         github.secret_matched(1);
         github.rejected(http::StatusCode::UNAUTHORIZED, "wrong_secret");
+        metrics.reloaded(false);
         let page = metrics.render(Snapshot::default());
         for line in [
             "becket_deliveries_total{source=\"github\",answer=\"accepted\"} 1",
@@ -252,6 +267,8 @@ mod tests {
             "becket_secret_matches_total{source=\"github\",secret=\"0\"} 0",
             "becket_secret_matches_total{source=\"github\",secret=\"1\"} 1",
             "becket_secret_matches_total{source=\"github\",secret=\"2\"} 0",
+            "becket_config_reloads_total{result=\"applied\"} 0",
+            "becket_config_reloads_total{result=\"refused\"} 1",
             "becket_rejections_total{source=\"github\",status=\"401\",reason=\"wrong_secret\"} 1",
         ] {
             assert!(page.lines().any(|written| written == line), "{line} is not in\n{page}");

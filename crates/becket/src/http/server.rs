@@ -2,7 +2,8 @@
 //!
 //! Accepts connections up to a limit, gives each to hyper, and drains them when told to stop: open requests are
 //! answered, idle connections closed, and whatever is left at the end of the grace period is cut off. What is served is
-//! any axum router; nothing here knows webhooks.
+//! any axum router, and may become another while connections are open: each request goes to the one of its moment, and
+//! ends there. Nothing here knows webhooks.
 
 mod connection;
 mod signals;
@@ -11,13 +12,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::signals::Signals;
+pub use self::signals::{Hangups, Signals};
 
 /// How long to wait before accepting again after the system refused, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -41,7 +43,7 @@ pub(crate) struct Stop {
 }
 
 /// Serves until [`Stop::drain`] and then until the last connection has ended, or [`Stop::abort`].
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: Stop) {
+pub(crate) async fn serve(listener: TcpListener, router: Arc<ArcSwap<Router>>, limits: Limits, stop: Stop) {
     let places = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let connections = TaskTracker::new();
     loop {
@@ -51,7 +53,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         };
         match accepted {
             Ok((stream, peer, place)) => {
-                let connection = connection::serve(stream, peer, router.clone(), limits.header_timeout, stop.clone());
+                let connection =
+                    connection::serve(stream, peer, Arc::clone(&router), limits.header_timeout, stop.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);

@@ -54,6 +54,14 @@ impl Named {
         Ok(Self { name: name.into(), sort, to, gate: Gate::new(target.limits()), target: build(target)? })
     }
 
+    /// The same behind the gate of the one that it follows, if both let in the same and lead to the same place.
+    pub(crate) fn following(mut self, before: &Self) -> Self {
+        if before.limits() == self.limits() && (before.sort, &before.to) == (self.sort, &self.to) {
+            self.gate = before.gate.clone();
+        }
+        self
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

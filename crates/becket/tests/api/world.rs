@@ -9,6 +9,8 @@ use becket::http::api::{ApiContext, Replay, router};
 use becket::http::kept;
 use becket::http::metrics::Metrics;
 use becket::http::rejections::RejectionLog;
+use becket::http::reload::Standing;
+use becket::http::secrets::SecretUses;
 use becket_tasks::schedule::Schedule;
 use becket_tasks::store::memory::MemoryStore;
 use becket_tasks::submission::Inserted;
@@ -110,6 +112,10 @@ impl World {
             rejections: Arc::clone(&rejections),
             notifier: None,
             targets: becket::target::Targets::default(),
+            senders: Arc::new([]),
+            secrets: Arc::new(SecretUses::open(Arc::clone(&store)).await),
+            config: Arc::new(Standing::new(None, false, store.clock().now())),
+            reload: None,
             shutdown: shutdown.clone(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -15,6 +15,7 @@ mod notify;
 mod operators;
 mod order;
 mod refusals;
+mod reloading;
 mod routes;
 mod schedules;
 mod senders;

@@ -10,6 +10,7 @@ use super::world::{
     task, task_started_by, task_with_attempts,
 };
 use crate::id::TaskId;
+use crate::mark::Mark;
 use crate::order::{Lane, Limits, Rate, Rules, Scope};
 use crate::state::{CRASHES_MIN, State};
 use crate::step::Saved;
@@ -286,4 +287,14 @@ pub async fn what_is_kept_of_schedules_survives_a_crash(factory: &dyn Reopen) {
     let before = world.schedule_states().await.unwrap();
     let world = crash(factory, world).await;
     assert_eq!(world.schedule_states().await.unwrap(), before);
+}
+
+/// Otherwise a secret that was used yesterday looks as if nobody used it.
+pub async fn marks_survive_a_crash(factory: &dyn Reopen) {
+    let world = World::new(factory).await;
+    world.mark(vec![Mark { last: Some(START), count: 7, ..Mark::new("a".into(), START) }]).await.unwrap();
+    let before = world.marks().await.unwrap();
+    assert_eq!(before.len(), 1);
+    let world = crash(factory, world).await;
+    assert_eq!(world.marks().await.unwrap(), before);
 }

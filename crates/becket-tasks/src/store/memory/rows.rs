@@ -12,6 +12,7 @@ use super::order::Order;
 use crate::error::Result;
 use crate::events::{Events, Transition};
 use crate::id::{IdGenerator, SubmissionId, TaskId};
+use crate::mark::Mark;
 use crate::order::{Lane, bounded_name};
 use crate::query::{Payload, SubmissionInfo};
 use crate::schedule::ScheduleState;
@@ -47,6 +48,7 @@ pub(super) struct Rows {
     /// Tasks that have ended, and whose children are being told.
     pub(super) ended: Vec<TaskId>,
     pub(super) schedules: BTreeMap<Arc<str>, ScheduleState>,
+    pub(super) marks: BTreeMap<Arc<str>, Mark>,
 }
 
 /// One submission.
@@ -136,6 +138,7 @@ impl Rows {
             stand_ins: BTreeMap::new(),
             ended: Vec::new(),
             schedules: BTreeMap::new(),
+            marks: BTreeMap::new(),
         }
     }
 

@@ -1,8 +1,9 @@
-//! What a memory store keeps of schedules.
+//! What a memory store keeps of schedules, and of marks.
 
 use std::sync::Arc;
 
 use super::rows::Rows;
+use crate::mark::Mark;
 use crate::schedule::ScheduleState;
 use crate::time::Timestamp;
 
@@ -17,6 +18,15 @@ impl Rows {
 
     pub(super) fn pause_schedule(&mut self, name: Arc<str>, paused: bool) {
         self.schedule(name).paused = paused;
+    }
+
+    pub(super) fn mark(&mut self, marks: Vec<Mark>) {
+        for mark in marks {
+            match self.marks.get_mut(&mark.name) {
+                Some(known) => known.add(&mark),
+                None => drop(self.marks.insert(Arc::clone(&mark.name), mark)),
+            }
+        }
     }
 
     fn schedule(&mut self, name: Arc<str>) -> &mut ScheduleState {

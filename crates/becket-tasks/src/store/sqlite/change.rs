@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::keys::Sealed;
 use super::schedule_states::ScheduleRow;
 use crate::id::{SubmissionId, TaskId};
+use crate::mark::Mark;
 use crate::state::{Standing, State};
 use crate::task::Outcome;
 use crate::time::Timestamp;
@@ -187,6 +188,7 @@ pub(super) enum Change {
     },
     /// What is kept of a schedule is this from now on.
     Schedule(ScheduleRow),
+    Mark(Mark),
     Probe {
         at: Timestamp,
     },

@@ -10,6 +10,7 @@ use super::schedule::Running;
 use super::schedule_states::ScheduleStep;
 use crate::error::{Error, Result};
 use crate::id::{SubmissionId, TaskId};
+use crate::mark::Mark;
 use crate::order::Scope;
 use crate::query::{Pruned, Retention};
 use crate::step::Saved;
@@ -40,6 +41,7 @@ pub(super) enum Command {
     Find(Arc<str>, Reply<Vec<SubmissionId>>),
     /// Takes a schedule one step further.
     Schedule(Arc<str>, ScheduleStep, Reply<()>),
+    Mark(Vec<Mark>, Reply<()>),
     Probe(Reply<()>),
     SetPaused(Scope, bool, Reply<()>),
     /// Nothing but a reason to look at the clock again.
@@ -69,6 +71,7 @@ impl Command {
             | Self::ReclaimExpired(..)
             | Self::Prune(..)
             | Self::Find(..)
+            | Self::Mark(..)
             | Self::Tick => false,
         }
     }

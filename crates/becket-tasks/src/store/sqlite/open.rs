@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("sql/003_steps.sql"),
     include_str!("sql/004_schedules.sql"),
     include_str!("sql/005_uniques.sql"),
+    include_str!("sql/006_marks.sql"),
 ];
 
 /// Keeps every other process from writing to the store, until it is dropped.

@@ -139,6 +139,7 @@ impl Rows {
                 self.execute("DELETE FROM key_parts WHERE segment = ?1", [segment])?;
                 self.execute("DELETE FROM key_segments WHERE number = ?1", [segment])
             }
+            Change::Mark(mark) => super::marks::replace(self.connection(), mark).map_err(failed),
             Change::Schedule(row) => self.execute(super::schedule_states::REPLACE, row.params()),
             Change::Probe { at } => self.execute("UPDATE process SET probe = ?1", [at.as_millis()]),
         }

@@ -305,6 +305,10 @@ impl Writer {
                 let answer = self.step_schedule(round, name, step);
                 settle(round, reply, answer)
             }
+            Command::Mark(marks, reply) => {
+                let answer = self.mark(round, marks);
+                settle(round, reply, answer)
+            }
             Command::Probe(reply) => {
                 let at = round.now;
                 let answer = self.apply(round, &Change::Probe { at });
@@ -523,6 +527,7 @@ fn refuse(command: Command, error: &Error) {
         Command::Find(_, reply) => send(reply, error),
         Command::Probe(reply) | Command::SetPaused(_, _, reply) | Command::Close(reply) => send(reply, error),
         Command::Schedule(_, _, reply) => send(reply, error),
+        Command::Mark(_, reply) => send(reply, error),
         Command::Tick => {}
     }
 }

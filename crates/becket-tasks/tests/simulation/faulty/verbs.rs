@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use becket_tasks::Mark;
 use becket_tasks::measure::CommitMeasures;
 use becket_tasks::order::Scope;
 use becket_tasks::query::{
@@ -205,6 +206,14 @@ impl Store for Faulty {
         fired: Option<Timestamp>,
     ) -> BoxFuture<'_, Result<()>> {
         self.look(move |store| Box::pin(async move { store.advance_schedule(name, settled_until, fired).await }))
+    }
+
+    fn mark(&self, marks: Vec<Mark>) -> BoxFuture<'_, Result<()>> {
+        self.look(move |store| Box::pin(async move { store.mark(marks).await }))
+    }
+
+    fn marks(&self) -> BoxFuture<'_, Result<Vec<Mark>>> {
+        self.look(|store| Box::pin(async move { store.marks().await }))
     }
 
     fn pause_schedule(&self, name: Arc<str>, paused: bool) -> BoxFuture<'_, Result<()>> {

@@ -148,7 +148,7 @@ async fn carry_out(api: &Api, verb: Verb, mut work: Work, dry_run: bool) -> Resu
         return Ok(Json(Count::Matching(work.count(u64::MAX).await?)).into_response());
     }
     if work.count(AT_ONCE_MAX + 1).await? > AT_ONCE_MAX {
-        let operation = api.operations.start(verb, work, api.store().clock().clone())?;
+        let operation = api.lasting.operations.start(verb, work, api.store().clock().clone())?;
         let view = OperationView::from(&*operation);
         let location = format!("/api/v1/operations/{}", view.id);
         return Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(view)).into_response());

@@ -201,7 +201,7 @@ impl Enqueue {
             survives_parents: self.survive_parents,
             notify: self.notify.as_deref().map(Into::into),
             unique: self.unique(),
-            lane: self.in_lane().lane(policy),
+            lane: self.in_lane().lane(policy.as_deref()),
             tenant: self.tenant.as_deref().map(Into::into),
             limit_key: self.limit_key.as_deref().map(Into::into),
             ..EnqueueOptions::default()

@@ -88,7 +88,7 @@ pub(super) async fn listen(
 
 /// A listener's place, of which there are few.
 pub(super) fn place(api: &Api) -> Result<OwnedSemaphorePermit, Problem> {
-    Arc::clone(&api.listeners).try_acquire_owned().map_err(|_| Problem::unavailable("too many listen already"))
+    Arc::clone(&api.lasting.listeners).try_acquire_owned().map_err(|_| Problem::unavailable("too many listen already"))
 }
 
 /// All notices, holding the listener's place until the stream is dropped.

@@ -67,7 +67,7 @@ async fn ready(api: &Api) -> Result<Ready, Problem> {
     if api.context.shutdown.is_cancelled() {
         return Err(Problem::unavailable("the server is shutting down"));
     }
-    if !api.probe.commits(api.store()).await {
+    if !api.lasting.probe.commits(api.store()).await {
         return Err(Problem::unavailable("the store cannot commit; the log says why"));
     }
     let description = api.store().description();

@@ -24,6 +24,7 @@ const DESCRIPTION: &str = "What senders call, and the admin API of a Becket serv
         (name = "operations", description = "Changes to all that matches a filter, while they go on."),
         (name = "schedules", description = "Tasks by the clock."),
         (name = "targets", description = "Where deliveries go without Rust."),
+        (name = "configuration", description = "Reading it again, and its secrets."),
         (name = "events", description = "What happens, as it happens."),
         (name = "pr-agent", description = "For programs that were written for PR-Agent's webhook processor."),
         (name = "operation", description = "What machines ask."),
@@ -50,5 +51,5 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
 #[utoipa::path(get, path = "/openapi.json", tag = "operation", operation_id = "openapi",
     responses((status = 200, description = "An OpenAPI 3.1 document.", content_type = "application/json", body = Object)))]
 pub(super) async fn serve(State(api): State<Shared>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], api.document.clone())
+    ([(CONTENT_TYPE, "application/json")], api.lasting.document.clone())
 }

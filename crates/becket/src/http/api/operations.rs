@@ -73,7 +73,7 @@ impl From<&Operation> for OperationView {
         (status = "default", response = Problem),
     ))]
 pub(super) async fn list(State(api): State<Shared>) -> Json<Listing<OperationView>> {
-    let items = api.operations.all().iter().map(|operation| OperationView::from(&**operation)).collect();
+    let items = api.lasting.operations.all().iter().map(|operation| OperationView::from(&**operation)).collect();
     Json(Listing { items, next_cursor: None })
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Json<OperationView>, Problem> {
-    let operation = api.operations.find(&id).ok_or_else(|| unknown().at(uri.path()))?;
+    let operation = api.lasting.operations.find(&id).ok_or_else(|| unknown().at(uri.path()))?;
     Ok(Json(OperationView::from(&*operation)))
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn stop(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<(StatusCode, Json<OperationView>), Problem> {
-    let operation = api.operations.find(&id).ok_or_else(|| unknown().at(uri.path()))?;
+    let operation = api.lasting.operations.find(&id).ok_or_else(|| unknown().at(uri.path()))?;
     if operation.stop() {
         Ok((StatusCode::ACCEPTED, Json(OperationView::from(&*operation))))
     } else {

@@ -26,8 +26,8 @@ const LOOKED_INTO_IN_PLACE_BYTES_MAX: usize = 64 * 1024;
 /// Commits a delivery with the tasks that it becomes, and answers its sender.
 pub(super) async fn commit(place: &Place, started: Instant, delivery: &Delivery) -> Response {
     let metrics = &place.metrics;
-    if let Some(place) = delivery.secret_index() {
-        metrics.secret_matched(place);
+    if let Some(secret) = delivery.secret_index() {
+        place.signed_with(secret, delivery.received_at_ms());
     }
     let (response, answer) = committed(place, started, delivery).await;
     metrics.answered(answer, started.elapsed());

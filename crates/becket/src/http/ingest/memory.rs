@@ -18,13 +18,19 @@ const UNIT_BYTES: usize = 1024;
 /// The budget of all large bodies.
 #[derive(Clone, Debug)]
 pub(crate) struct BodyMemory {
+    bytes: usize,
     units: Arc<Semaphore>,
 }
 
 impl BodyMemory {
     /// A budget in bytes.
     pub(crate) fn new(bytes: usize) -> Self {
-        Self { units: Arc::new(Semaphore::new(bytes.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS))) }
+        Self { bytes, units: Arc::new(Semaphore::new(bytes.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS))) }
+    }
+
+    /// How much it is.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Room for one body, of no size yet.

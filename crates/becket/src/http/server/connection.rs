@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -39,7 +40,13 @@ struct Activity {
 ///
 /// hyper limits how long the headers of an HTTP/1 request take, but neither how long a peer may say nothing at first nor
 /// how long an HTTP/2 connection may be idle. So each `idle` period without an open or a new request ends the connection.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, idle: Duration, stop: Stop) {
+pub(super) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Arc<ArcSwap<Router>>,
+    idle: Duration,
+    stop: Stop,
+) {
     let activity = Arc::new(Activity::default());
     let service = Connection { router, peer, activity: Arc::clone(&activity) };
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -82,7 +89,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, i
 
 /// The router as one connection sees it.
 struct Connection {
-    router: Router,
+    router: Arc<ArcSwap<Router>>,
     peer: SocketAddr,
     activity: Arc<Activity>,
 }
@@ -96,7 +103,7 @@ impl hyper::service::Service<Request<Incoming>> for Connection {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         self.activity.begun.fetch_add(1, Ordering::Relaxed);
-        Open { response: self.router.clone().call(request), counted: Some(Counted::new(&self.activity)) }
+        Open { response: Router::clone(&self.router.load()).call(request), counted: Some(Counted::new(&self.activity)) }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::change::Hold;
 use super::super::open;
 use super::*;
+use crate::mark::Mark;
 use crate::schedule::ScheduleState;
 use crate::task::Outcome;
 
@@ -136,6 +137,7 @@ fn changes() -> Vec<Change> {
         Change::Pause { scope: "source".into(), name: "github".into(), is_paused: true },
         Change::Pause { scope: "source".into(), name: "github".into(), is_paused: false },
         Change::Schedule(ScheduleState::new("nightly".into()).into()),
+        Change::Mark(Mark { last: Some(AT), count: 3, ..Mark::new("secret".into(), AT) }),
         Change::Schedule(ScheduleState { paused: true, ..ScheduleState::new("nightly".into()) }.into()),
         Change::Probe { at },
     ]
@@ -208,6 +210,7 @@ const fn name(change: &Change) -> &'static str {
         Change::Keys(_) => "keys",
         Change::ForgetKeys { .. } => "forget keys",
         Change::Schedule(_) => "schedule",
+        Change::Mark(_) => "mark",
         Change::Probe { .. } => "probe",
     }
 }

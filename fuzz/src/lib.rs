@@ -6,6 +6,7 @@
 //! these. Knows nothing of how the readers work.
 
 pub mod configuration;
+pub mod filters;
 pub mod mutation;
 pub mod requests;
 pub mod templates;
@@ -15,8 +16,9 @@ pub mod webhooks;
 pub type Feed = fn(&[u8]);
 
 /// All targets by name; the corpus of each is the folder of that name.
-pub const TARGETS: [(&str, Feed); 4] = [
+pub const TARGETS: [(&str, Feed); 5] = [
     ("configuration", configuration::feed),
+    ("filters", filters::feed),
     ("requests", requests::feed),
     ("templates", templates::feed),
     ("webhooks", webhooks::feed),

@@ -119,6 +119,12 @@ fn check(delivery: &Delivery, body: &Bytes) {
     assert!(delivery.action().is_none_or(is_token), "{:?}", delivery.action());
     assert!(delivery.repository().is_none_or(|name| !name.is_empty() && !name.chars().any(char::is_control)));
     assert_eq!(delivery.body(), body);
+    // What has a name for all forges has a view, or says what is wrong with the payload; nothing else has one.
+    match (delivery.normalised(), delivery.view()) {
+        (Some(event), Some(_)) => assert_eq!(event.name().parse(), Ok(event)),
+        (None, None) => {}
+        (event, view) => panic!("{event:?} has the view {view:?}"),
+    }
     let json: Result<Map<String, Value>, _> = serde_json::from_slice(&delivery.json());
     assert!(json.is_ok(), "let through, and no JSON object: {json:?}");
     let shown = format!("{delivery:?}");

@@ -81,6 +81,11 @@ fn configuration_is_read_or_refused_with_a_reason() {
 }
 
 #[test]
+fn filters_are_checked_and_say_the_same_each_time() {
+    bears("filters");
+}
+
+#[test]
 fn requests_of_the_api_are_answered() {
     bears("requests");
 }

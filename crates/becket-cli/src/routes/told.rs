@@ -4,7 +4,8 @@ use becket::route::Sought;
 use becket::route::explain::{Explained, Part, Shown, Why};
 use serde_json::{Value, json};
 
-/// What is tested: `issues.opened from github, with the built-in sample`.
+/// What is tested: `issues.opened (issue.opened) from github, with the built-in sample`; the name that all forges share only
+/// where it is another.
 pub(super) fn heading(sought: &Sought<'_>, payload: Option<&str>) -> String {
     let payload = match payload {
         Some("sample") => "with the built-in sample",
@@ -12,8 +13,10 @@ pub(super) fn heading(sought: &Sought<'_>, payload: Option<&str>) -> String {
         Some(_) => "with the payload given",
         None => "without a payload; give one with --payload FILE",
     };
-    let shared = sought.normalised.map(|name| format!(" ({name})")).unwrap_or_default();
-    format!("{}{shared} from {}, {payload}", name(sought), sought.source)
+    let own = name(sought);
+    let shared = sought.normalised.filter(|shared| **shared != *own);
+    let shared = shared.map(|name| format!(" ({name})")).unwrap_or_default();
+    format!("{own}{shared} from {}, {payload}", sought.source)
 }
 
 /// What becomes of it at a route, and the parts of its filter below.

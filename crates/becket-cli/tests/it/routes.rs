@@ -60,7 +60,7 @@ fn each_route_says_why_it_does_not_get_a_delivery() {
     assert_eq!(
         told.lines().collect::<Vec<_>>(),
         [
-            "issues.opened from github, with the built-in sample",
+            "issues.opened (issue.opened) from github, with the built-in sample",
             "people: gets it, and stops: routes below do not",
             "    true   payload.sender.type == 'User'  (payload.sender.type is \"User\")",
             "    true   payload.issue.state == 'open'  (payload.issue.state is \"open\")",
@@ -89,7 +89,9 @@ fn payload_of_a_file_is_what_filters_look_into() {
     std::fs::write(world.path().join("closed.json"), payload).unwrap();
     let told = world.run("routes test issues --source github --payload closed.json").ok().out;
     assert!(
-        told.starts_with("issues.closed from github, with the payload given\npeople: no: its filter is not true\n"),
+        told.starts_with(
+            "issues.closed (issue.closed) from github, with the payload given\npeople: no: its filter is not true\n"
+        ),
         "{told}"
     );
     assert!(told.contains("\nclosed: gets it\n") && !told.contains('\u{1b}'), "{told}");

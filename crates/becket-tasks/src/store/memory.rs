@@ -156,13 +156,14 @@ impl MemoryStore {
 
     async fn claim_or_wait(&self, claim: Claim) -> Result<Vec<Claimed>> {
         let deadline = tokio::time::Instant::now() + claim.wait.min(WAIT_MAX);
+        let asks_for_nothing = claim.limit == 0 || claim.kinds.is_empty();
         loop {
             // Interest is registered before the rows are looked at: a change between the two wakes us, too.
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
 
             let claimed = self.change(1, |rows, now, log| rows.claim(&claim, now, log))?;
-            if !claimed.is_empty() || claim.limit == 0 || tokio::time::Instant::now() >= deadline {
+            if !claimed.is_empty() || asks_for_nothing || tokio::time::Instant::now() >= deadline {
                 return Ok(claimed);
             }
             let pause = self.look(|rows, now| rows.next_chance(&claim, now).map(|due| due.since(now).min(RECHECK)))?;

@@ -80,6 +80,11 @@ pub fn kinds() -> impl Iterator<Item = &'static str> {
 /// # Panics
 /// When a promise is broken.
 pub fn feed(data: &[u8]) {
+    // What the sender writes itself, it may be told.
+    let is_told = |secret: &str| data.windows(secret.len()).any(|window| window == secret.as_bytes());
+    if is_told(SECRET) || is_told(WHSEC) {
+        return;
+    }
     let Some((pair, headers, body)) = request(data) else { return };
     let source = &pair.source;
     let _ = source.recognises(&headers);

@@ -24,6 +24,9 @@ use crate::http::networks::Networks;
 /// GitHub's has about a quarter of a megabyte.
 const BODY_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
+/// How much is told of an error.
+const ERROR_CHARS_MAX: usize = 300;
+
 /// How often it is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -121,7 +124,7 @@ impl Fetching {
         let client = match client {
             Ok(client) => client,
             Err(error) => {
-                self.failed(&source, format!("there is no client to ask with: {error}"));
+                self.failed(&source, &format!("there is no client to ask with: {error}"));
                 return;
             }
         };
@@ -131,7 +134,7 @@ impl Fetching {
                     self.succeeded(&source, answer);
                     self.pace.refresh
                 }
-                Err(error) => self.failed(&source, error),
+                Err(error) => self.failed(&source, &error),
             };
             // Not all at the same moment.
             tokio::time::sleep(wait + wait.mul_f64(fastrand::f64() / 10.0)).await;
@@ -183,7 +186,9 @@ impl Fetching {
     }
 
     /// Notes a failure; for how long to wait after it.
-    fn failed(&mut self, source: &str, error: String) -> Duration {
+    fn failed(&mut self, source: &str, error: &str) -> Duration {
+        // It may quote what was sent.
+        let error: String = error.chars().take(ERROR_CHARS_MAX).collect();
         let stays = if self.known.networks.load().is_some() { "the last one stays" } else { "nobody is let in before" };
         if self.told.is_none_or(|told| told.elapsed() >= self.pace.tell) {
             tracing::warn!(source, "the list of allowed addresses could not be fetched, {stays}: {error}");

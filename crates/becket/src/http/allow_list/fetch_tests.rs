@@ -124,6 +124,7 @@ async fn what_is_no_list_leaves_the_last_one_and_is_told_without_the_url() {
         ((200, "\"d\"", hooks(&["192.30.252.0/22", "everywhere"])), "in `hooks` `everywhere` is neither"),
         ((200, "\"e\"", json!({"hooks": "0.0.0.0/0"})), "the answer has no list `hooks`"),
         ((200, "\"f\"", json!(["0.0.0.0/0"])), "the answer has no list `hooks`"),
+        ((200, "\"x\"", hooks(&[&"x".repeat(100_000)])), "in `hooks` `xxx"),
         ((304, "\"g\"", json!({})), ""),
     ] {
         let is_fine = error.is_empty();
@@ -133,6 +134,7 @@ async fn what_is_no_list_leaves_the_last_one_and_is_told_without_the_url() {
         assert_eq!(status.networks, Some(1));
         assert!(status.error.as_ref().is_none_or(|told| told.contains(error) && !told.contains("t0ken")), "{status:?}");
         assert_eq!(status.error.is_none(), is_fine, "{status:?}");
+        assert!(status.error.is_none_or(|told| told.len() <= ERROR_CHARS_MAX));
     }
     github.says(good).await;
     assert_eq!(list.status().error, None);
@@ -191,7 +193,7 @@ fn waits_between_failures_grow_up_to_a_limit() {
     let known = Arc::new(Known { networks: ArcSwapOption::empty(), status });
     let url = "http://localhost/".parse().unwrap();
     let mut fetching = Fetching { url, pace, known, tag: None, failures: 0, told: None };
-    let waits: Vec<u64> = (0..40).map(|_| fetching.failed("x", String::new()).as_secs()).collect();
+    let waits: Vec<u64> = (0..40).map(|_| fetching.failed("x", "").as_secs()).collect();
     assert_eq!(waits[..8], [5, 10, 20, 40, 80, 160, 320, 600]);
     assert!(waits[8..].iter().all(|wait| *wait == 600));
 }

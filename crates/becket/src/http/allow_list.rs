@@ -1,6 +1,6 @@
 //! From which addresses a source is received: networks that were configured, and those that GitHub publishes.
 //!
-//! The published ones are fetched in the background ([`fetch`]) for as long as a configuration uses them. Until they have been
+//! The published ones are fetched in the background (`fetch`) for as long as a configuration uses them. Until they have been
 //! there once nobody is let in, and nobody refused for good either; from then on the last good ones count, however long
 //! nothing better is to be had.
 

@@ -39,6 +39,8 @@ use self::store::StoreChoice;
 use crate::config::{self, Config, Loader};
 use crate::extract::States;
 use crate::handler::{Configured, IntoHandler};
+use crate::http::ingest::Received;
+use crate::http::networks::Networks;
 use crate::http::reload::Trigger;
 use crate::route::IntoPatterns;
 use crate::route::explain::Routing;
@@ -68,7 +70,8 @@ pub struct App {
     config: Option<Config>,
     listen: Option<SocketAddr>,
     store: Option<StoreChoice>,
-    sources: Vec<Source>,
+    sources: Vec<Received>,
+    trusted_proxies: Option<Networks>,
     handlers: Vec<Registration>,
     tasks: Vec<(String, Configured)>,
     notify_secret: Option<SecretString>,
@@ -198,9 +201,20 @@ impl App {
         self
     }
 
-    /// Receives webhooks from `source` at `/webhooks/{its name}`.
-    pub fn source(mut self, source: Source) -> Self {
-        self.sources.push(source);
+    /// Receives webhooks from `source` at `/webhooks/{its name}`: from everywhere, or as [`received`](crate::received) says.
+    pub fn source(mut self, source: impl Into<Received>) -> Self {
+        self.sources.push(source.into());
+        self
+    }
+
+    /// Takes the address of a client from `X-Forwarded-For` (or `Forwarded`) where the peer is in one of these networks, instead of
+    /// `server.trusted_proxies`. It is what refusals show and what [`Received::allow`] asks for; who may call the API is asked of
+    /// the peer alone.
+    pub fn trusted_proxies<T: AsRef<str>>(mut self, networks: impl IntoIterator<Item = T>) -> Self {
+        match Networks::parse(networks) {
+            Ok(networks) => self.trusted_proxies = Some(networks),
+            Err(error) => self.mistakes.push(Mistake::new(format!("trusted proxies: {}", error.what()), error.mend())),
+        }
         self
     }
 

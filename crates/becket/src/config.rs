@@ -40,9 +40,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use becket_tasks::Rate;
 use becket_tasks::schedule::{Missed, Pattern, Zone};
 use becket_webhooks::{Dialect, Secret};
 use secrecy::SecretString;
+
+pub use crate::http::allow_list::Allow;
+pub use crate::http::networks::Networks;
 
 pub use environment::environment;
 pub use error::{Error, Errors};
@@ -115,6 +119,8 @@ pub struct Server {
     pub inline_deadline: Duration,
     /// Whether a change of the configuration file is applied by itself.
     pub watch_config: bool,
+    /// The proxies that are trusted to say who their peer was.
+    pub trusted_proxies: Networks,
 }
 
 /// `[store]`: where submissions and tasks are kept.
@@ -234,6 +240,10 @@ pub struct Source {
     pub body_limit: Option<usize>,
     /// How far a signed timestamp may be from our clock. Means nothing where none is signed.
     pub tolerance: Duration,
+    /// From which addresses it is received. `None`: from all.
+    pub allow: Option<Allow>,
+    /// How many requests are taken in a time, verified or not.
+    pub rate: Option<Rate>,
 }
 
 /// The kinds of sources.

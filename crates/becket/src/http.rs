@@ -4,11 +4,13 @@
 //! `server` owns sockets and time limits. Only this room knows axum and hyper.
 
 pub mod access;
+pub mod allow_list;
 pub(crate) mod answer;
 pub mod api;
 pub(crate) mod ingest;
 pub mod kept;
 pub mod metrics;
+pub mod networks;
 pub mod problem;
 pub mod rejections;
 pub mod reload;

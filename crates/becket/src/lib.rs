@@ -36,6 +36,7 @@ pub use becket_webhooks::{AzureAuth, Custom, Dialect, Secret, Secrets, Source};
 pub use config::Config;
 pub use extract::{Delivery, Event, FromTask, Headers, Json, Parents, Payload, Requirements, State, TaskInput};
 pub use handler::{Configured, Handler, IntoHandler, IntoResult, background, batch, inline};
+pub use http::ingest::{Received, receive_source as received};
 pub use http::reload::{Applied as Reloaded, Fault as ReloadFault, Trigger as ReloadTrigger};
 pub use http::server::{Hangups, Signals};
 pub use route::{IntoPatterns, Pattern, PatternError};

@@ -55,7 +55,16 @@ impl Victim {
 
     /// With further configuration: tables.
     pub(crate) async fn with(toml: &str) -> Self {
-        let place = Place::new(&format!("{CONFIG}{toml}"));
+        Self::configured(&format!("{CONFIG}{toml}")).await
+    }
+
+    /// One that trusts those who connect as its proxies, with further configuration: tables.
+    pub(crate) async fn behind_proxies(toml: &str) -> Self {
+        Self::configured(&format!("server.trusted_proxies = '127.0.0.1'\n{CONFIG}{toml}")).await
+    }
+
+    async fn configured(toml: &str) -> Self {
+        let place = Place::new(toml);
         let server = place.start().await;
         let operator = Operator::of(&server.url);
         Self { place, server, operator, good: AtomicU32::new(0) }

@@ -105,7 +105,7 @@ impl Check<'_> {
             }
         }
         for (rate, of) in [(rate, "in all"), (key_rate, "for each key")] {
-            if let Some(wrong) = rate.and_then(|rate| wrong_rate(&rate)) {
+            if let Some(wrong) = rate.and_then(|rate| wrong_rate(&rate, "tasks")) {
                 self.mistake(
                     &format!("may start {wrong} {of}"),
                     "allow 1 to 10000 starts in more than no time and at most a day",
@@ -120,10 +120,11 @@ impl Check<'_> {
     }
 }
 
-fn wrong_rate(rate: &Rate) -> Option<String> {
+/// A rate that cannot be kept, in words.
+pub(super) fn wrong_rate(rate: &Rate, of: &str) -> Option<String> {
     let period = humantime::format_duration(rate.period);
     let fits = (1..=Rate::STARTS_MAX).contains(&rate.starts)
         && rate.period > Duration::ZERO
         && rate.period <= Rate::PERIOD_MAX;
-    (!fits).then(|| format!("{} tasks in {period}", rate.starts))
+    (!fits).then(|| format!("{} {of} in {period}", rate.starts))
 }

@@ -77,10 +77,13 @@ pub(super) fn plan_after(app: App, before: &Targets) -> Result<Plan, Vec<Mistake
 pub(super) fn plan_around(app: App, around: &dyn Around, before: &Targets) -> Result<Plan, Vec<Mistake>> {
     let App { config, listen, store, sources, handlers, tasks, notify_secret, schedules, states, mut mistakes, .. } =
         app;
-    let config = match config.map_or_else(|| Config::from_toml(""), Ok) {
+    let mut config = match config.map_or_else(|| Config::from_toml(""), Ok) {
         Ok(config) => config,
         Err(errors) => return Err(errors.iter().map(|e| Mistake::new(e.what(), e.mend())).collect()),
     };
+    if let Some(networks) = app.trusted_proxies {
+        config.server.trusted_proxies = networks;
+    }
     let store = store.map_or_else(|| Ok(StoreChoice::of_config(&config.store)), StoreChoice::checked);
     let store = store.map_err(|mistake| mistakes.push(mistake));
 

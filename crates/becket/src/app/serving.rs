@@ -2,7 +2,7 @@
 //!
 //! A configuration becomes a [`Router`] of its own, made anew at each reload; requests that came before go on with the one
 //! they came to. What must not be forgotten with it is in [`Lasting`]: the engine and its store, what was counted and
-//! refused, and the room that bodies take.
+//! refused, what came lately and from where it may come, and the room that bodies take.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,8 +15,9 @@ use super::plan::Plan;
 use super::replay::Replayer;
 use super::store::Opened;
 use crate::config::Config;
+use crate::http::allow_list::AllowLists;
 use crate::http::api::{self, ApiContext, LastingApi};
-use crate::http::ingest::{self, Auto, BodyMemory, Ingest, Outage, Received};
+use crate::http::ingest::{self, Auto, BodyMemory, Ingest, Meters, Outage, Proxies, Received};
 use crate::http::metrics::Metrics;
 use crate::http::rejections::RejectionLog;
 use crate::http::reload::{Reload, Standing};
@@ -36,6 +37,8 @@ pub(super) struct Lasting {
     pub(super) secrets: Arc<SecretUses>,
     rejections: Arc<RejectionLog>,
     outage: Arc<Outage>,
+    meters: Arc<Meters>,
+    allow_lists: Arc<AllowLists>,
     memory: Arc<Mutex<BodyMemory>>,
     api: LastingApi,
 }
@@ -100,12 +103,14 @@ impl Lasting {
             engine,
             opened,
             api: LastingApi::new(stopping.clone()),
+            allow_lists: Arc::new(AllowLists::new(stopping.clone())),
             stopping,
             metrics: Arc::new(Metrics::new()),
             standing: Arc::new(standing),
             secrets: Arc::new(secrets),
             rejections: Arc::new(RejectionLog::new()),
             outage: Arc::default(),
+            meters: Arc::default(),
             memory: Arc::new(Mutex::new(BodyMemory::new(serving.body_memory()))),
         }
     }
@@ -141,13 +146,17 @@ impl Lasting {
             targets,
             senders: sources.iter().map(|received| received.source.clone()).collect(),
             secrets: Arc::clone(&self.secrets),
+            allow_lists: Arc::clone(&self.allow_lists),
             config: Arc::clone(&self.standing),
             reload,
             shutdown: self.stopping.clone(),
         };
         let rejections = Arc::clone(&self.rejections);
         let (outage, secrets) = (Arc::clone(&self.outage), Arc::clone(&self.secrets));
-        let ingest = Ingest { engine, routes, rejections, limits, memory, outage, secrets };
+        let (meters, allow_lists) = (Arc::clone(&self.meters), Arc::clone(&self.allow_lists));
+        let proxies = Proxies::new(config.server.trusted_proxies.clone());
+        let ingest =
+            Ingest { engine, routes, rejections, limits, memory, outage, secrets, proxies, allow_lists, meters };
         ingest::router(ingest, sources, autos, &self.metrics).merge(api::router_beside(api, &self.api))
     }
 }

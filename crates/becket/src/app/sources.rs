@@ -7,12 +7,14 @@ use becket_tasks::Timestamp;
 use becket_webhooks::{Dialect, SecretError, Secrets, Source};
 
 use super::Mistake;
+use super::order::wrong_rate;
 use crate::config::{self, Config, SourceKind};
-use crate::http::ingest::{Auto, Received};
+use crate::http::ingest::{Auto, Received, receive_source};
 
 /// All sources of an application, and the paths that take what is for any of them; two with one name or path are a mistake.
-pub(super) fn all(config: &Config, given: Vec<Source>, mistakes: &mut Vec<Mistake>) -> (Vec<Received>, Vec<Auto>) {
-    let mut received: Vec<Received> = given.into_iter().map(|source| Received { source, alias: None }).collect();
+pub(super) fn all(config: &Config, given: Vec<Received>, mistakes: &mut Vec<Mistake>) -> (Vec<Received>, Vec<Auto>) {
+    let mut received = given;
+    received.iter().for_each(|one| check(one, mistakes));
     let mut autos = Vec::new();
     for (name, source) in &config.sources {
         let SourceKind::Sender(dialect) = &source.kind else {
@@ -20,7 +22,12 @@ pub(super) fn all(config: &Config, given: Vec<Source>, mistakes: &mut Vec<Mistak
             continue;
         };
         match from_config(name, dialect, source, config.server.body_limit) {
-            Ok(made) => received.push(Received { source: made, alias: source.path.clone() }),
+            Ok(made) => received.push(Received {
+                alias: source.path.clone(),
+                allow: source.allow.clone(),
+                rate: source.rate,
+                ..receive_source(made)
+            }),
             Err(error) => mistakes
                 .push(Mistake::new(format!("the source `{name}`: {error}"), "give the secret as its sender shows it")),
         }
@@ -57,6 +64,21 @@ pub(super) fn all(config: &Config, given: Vec<Source>, mistakes: &mut Vec<Mistak
         }
     }
     (received, autos)
+}
+
+/// What only code can get wrong.
+fn check(received: &Received, mistakes: &mut Vec<Mistake>) {
+    let name = received.source.name();
+    for error in &received.mistakes {
+        mistakes.push(Mistake::new(
+            format!("the addresses that the source `{name}` allows: {}", error.what()),
+            error.mend(),
+        ));
+    }
+    if let Some(wrong) = received.rate.as_ref().and_then(|rate| wrong_rate(rate, "requests")) {
+        let what = format!("the source `{name}` may take {wrong}");
+        mistakes.push(Mistake::new(what, "allow 1 to 10000 requests in more than no time and at most a day"));
+    }
 }
 
 fn from_config(

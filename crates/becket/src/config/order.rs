@@ -137,12 +137,15 @@ fn latest(value: &Value) -> Parsed<Option<Latest>> {
     }
 }
 
-/// `30/1m`: so many starts within such a time.
+/// `30/1m`: so many starts within such a time. The time's number may be left out where it is 1: `100/s`.
 pub(super) fn rate(value: &Value) -> Parsed<Rate> {
-    const RULE: &str = "write a number of starts from 1 to 10000, `/` and a duration up to a day, such as \"30/1m\"";
+    const RULE: &str = "write a number from 1 to 10000, `/` and a duration up to a day, such as \"30/1m\" or \"100/s\"";
     let text = values::text(value, "a rate such as \"30/1m\"")?;
     let parsed = text.split_once('/').and_then(|(starts, period)| {
-        let (starts, period) = (starts.trim().parse().ok()?, humantime::parse_duration(period.trim()).ok()?);
+        let period = period.trim();
+        let one = if period.starts_with(|first: char| first.is_ascii_digit()) { "" } else { "1" };
+        let (starts, period) =
+            (starts.trim().parse().ok()?, humantime::parse_duration(&format!("{one}{period}")).ok()?);
         Some(Rate { starts, period })
     });
     let rate = parsed.ok_or_else(|| Problem::new(format!("`{text}` is not a rate"), RULE))?;

@@ -22,6 +22,8 @@ pub(super) fn server(mut section: Section<'_>) -> Option<Server> {
     let shutdown_grace = section.required("shutdown_grace", |v| values::duration(v, "0s", "1h"));
     let inline_deadline = section.required("inline_deadline", |v| values::duration(v, "10ms", "1m"));
     let watch_config = section.required("watch_config", values::boolean);
+    let has_proxies = section.has("trusted_proxies");
+    let trusted_proxies = section.list("trusted_proxies", values::network);
     section.finish();
     Some(Server {
         listen: listen?,
@@ -33,6 +35,7 @@ pub(super) fn server(mut section: Section<'_>) -> Option<Server> {
         shutdown_grace: shutdown_grace?,
         inline_deadline: inline_deadline?,
         watch_config: watch_config?,
+        trusted_proxies: if has_proxies { trusted_proxies?.into_iter().collect() } else { Default::default() },
     })
 }
 

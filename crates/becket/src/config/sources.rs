@@ -3,6 +3,7 @@
 //! Verification fails closed: a source has a secret, or says `insecure_accept_unsigned = true`, and never both. An `auto`
 //! source has none of its own: it is a path for what the others take.
 
+mod allow;
 mod dated;
 mod dialect;
 
@@ -16,13 +17,14 @@ use super::error::Problem;
 use super::layers::Value;
 use super::read::Section;
 use super::values::{self, Parsed};
-use super::{Source, SourceKind, secrets, sections};
+use super::{Source, SourceKind, order, secrets, sections};
 
 /// Five minutes, as the Standard Webhooks specification recommends.
 const TOLERANCE: (Duration, &str) = (Duration::from_secs(300), "5m");
 
 /// The keys that only a sender can have.
-const OF_A_SENDER: [&str; 5] = ["secret", "secrets", "insecure_accept_unsigned", "body_limit", "tolerance"];
+const OF_A_SENDER: [&str; 8] =
+    ["secret", "secrets", "insecure_accept_unsigned", "body_limit", "tolerance", "allow", "meta_url", "rate"];
 
 /// Paths that Becket answers itself, with everything below them. Others under /api may be aliases: PR-Agent's
 /// webhooks are received at /api/v1/github_webhooks.
@@ -74,6 +76,8 @@ fn read(name: &str, mut section: Section<'_>) -> Option<Source> {
     let secrets = signing(kind, dialect.as_ref(), insecure_accept_unsigned, &mut section);
     let body_limit = section.optional("body_limit", sections::body_limit);
     let tolerance = tolerance(kind, dialect.as_ref(), &mut section);
+    let allow = allow::read(kind, &mut section);
+    let rate = section.optional("rate", order::rate);
     section.finish();
     Some(Source {
         kind: SourceKind::Sender(dialect?),
@@ -82,6 +86,8 @@ fn read(name: &str, mut section: Section<'_>) -> Option<Source> {
         path,
         body_limit,
         tolerance: tolerance?,
+        allow: allow?,
+        rate,
     })
 }
 
@@ -102,6 +108,8 @@ fn auto(path: Option<String>, mut section: Section<'_>) -> Source {
         path,
         body_limit: None,
         tolerance: TOLERANCE.0,
+        allow: None,
+        rate: None,
     }
 }
 

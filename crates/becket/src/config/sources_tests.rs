@@ -1,10 +1,12 @@
 //! Sources: fail closed, rotate, and do not take each other's paths.
 
+use becket_tasks::Rate;
 use becket_webhooks::signature::{Algorithm, Encoding};
 use becket_webhooks::{Custom, Window};
 use secrecy::ExposeSecret;
 
 use super::super::test_layers::{Layers, file, file_errors};
+use super::super::{Allow, Networks};
 use super::*;
 
 const WHSEC: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -311,5 +313,69 @@ fn no_path_of_the_api_can_be_that_of_a_source() {
         let path = described.split("/{").next().unwrap();
         let errors = file_errors(&format!("[sources.github]\nsecret = 'x'\npath = '{path}'"));
         assert!(errors.len() == 1 && errors[0].contains("is one of Becket's own paths"), "{path}: {errors:?}");
+    }
+}
+
+#[test]
+fn addresses_may_be_a_list_one_alone_and_those_that_github_publishes() {
+    let allow = |text: &str| file(&format!("[sources.github]\nsecret = 'x'\n{text}")).sources["github"].allow.clone();
+    let networks = |all: &[&str]| Networks::parse(all).unwrap();
+    assert_eq!(allow(""), None);
+    let plain = |all| Some(Allow { networks: networks(all), meta: None });
+    assert_eq!(allow("allow = '10.0.0.0/8'"), plain(&["10.0.0.0/8"]));
+    assert_eq!(allow("allow = ['10.0.0.0/8', '2001:db8::1']"), plain(&["10.0.0.0/8", "2001:db8::1"]));
+    let meta = |url: &str, all| Some(Allow { networks: networks(all), meta: Some(url.parse().unwrap()) });
+    assert_eq!(allow("allow = 'github-meta'"), meta("https://api.github.com/meta", &[]));
+    let both = allow("allow = ['127.0.0.1', 'github-meta']\nmeta_url = 'http://ghes.example/api/v3/meta'");
+    assert_eq!(both, meta("http://ghes.example/api/v3/meta", &["127.0.0.1"]));
+
+    let env =
+        [("BECKET_SOURCES__GITHUB__ALLOW", "['10.0.0.0/8', 'github-meta']"), ("BECKET_SERVER__TRUSTED_PROXIES", "::1")];
+    let loaded = Layers { file: "[sources.github]\nsecret = 'x'", env: &env, ..Layers::default() }.loaded();
+    assert_eq!(loaded.config.sources["github"].allow, meta("https://api.github.com/meta", &["10.0.0.0/8"]));
+    assert_eq!(loaded.config.server.trusted_proxies, networks(&["::1"]));
+    assert_eq!(loaded.origins.get("sources.github.allow").unwrap().value, "10.0.0.0/8, github-meta");
+}
+
+#[test]
+fn addresses_that_cannot_be_meant_are_refused_with_their_place() {
+    for (text, errors) in [
+        ("allow = []", &["sources.x.allow: is an empty list"][..]),
+        (
+            "allow = ['10.0.0.0/8', 'github.com']",
+            &["sources.x.allow.1: `github.com` is neither a network nor an address"],
+        ),
+        (
+            "allow = '10.0.0.1/8'",
+            &["sources.x.allow.0: `10.0.0.1/8` names an address within a network; write \"10.0.0.0/8\""],
+        ),
+        ("allow = 7", &["sources.x.allow.0: is a whole number"]),
+        (
+            "meta_url = 'https://x/meta'",
+            &["sources.x.meta_url: says where to fetch a list of addresses, and nothing asks"],
+        ),
+        ("allow = 'github-meta'\nmeta_url = 'x'", &["sources.x.meta_url: is not a URL"]),
+        ("allow = 'github-meta'\nmeta_url = 'ftp://x/'", &["sources.x.meta_url: is not the URL of a list"]),
+        ("rate = '0/s'", &["sources.x.rate: `0/s` is out of range"]),
+        ("rate = '5'", &["sources.x.rate: `5` is not a rate"]),
+    ] {
+        let found = file_errors(&format!("[sources.x]\nkind = 'github'\nsecret = 'x'\n{text}"));
+        assert_eq!(found.len(), errors.len(), "{text}: {found:?}");
+        assert!(found.iter().zip(errors).all(|(found, error)| found.contains(error)), "{text}: {found:?}");
+    }
+    let errors = file_errors("[sources.gitlab]\nsecret = 'x'\nallow = 'github-meta'");
+    assert!(errors.len() == 1 && errors[0].contains("this source is another's"), "{errors:?}");
+    let errors = file_errors("[sources.auto]\nallow = '::1'\nrate = '1/s'\n[sources.github]\nsecret = 'x'");
+    assert!(errors.len() == 2 && errors.iter().all(|error| error.contains("belongs to one sender")), "{errors:?}");
+    let errors = file_errors("[server]\ntrusted_proxies = ['10.0.0.0/8', 'nginx']");
+    assert!(errors.len() == 1 && errors[0].contains("server.trusted_proxies.1: `nginx` is neither"), "{errors:?}");
+}
+
+#[test]
+fn rate_of_a_source_is_written_as_that_of_a_target_and_its_one_may_be_left_out() {
+    for (text, starts, secs) in [("100/s", 100, 1), ("30/1m", 30, 60), ("5/ h", 5, 3_600)] {
+        let config = file(&format!("[sources.github]\nsecret = 'x'\nrate = '{text}'"));
+        let rate = Rate { starts, period: Duration::from_secs(secs) };
+        assert_eq!(config.sources["github"].rate, Some(rate), "{text}");
     }
 }

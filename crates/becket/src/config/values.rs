@@ -17,6 +17,7 @@ use super::layers::{Value, parse_untyped};
 use super::origin::Origin;
 use super::suggest::nearest;
 use super::{Durability, LogFormat, Mode, StoreUrl};
+use crate::http::networks::{Network, NetworkError};
 use crate::route::Pattern;
 
 /// What a parser returns.
@@ -166,6 +167,12 @@ pub(super) fn listen(value: &Value) -> Parsed<SocketAddr> {
     let text = text(value, RULE)?;
     SocketAddr::from_str(text)
         .map_err(|_| Problem::new(format!("`{text}` cannot be listened on"), format!("write {RULE}")))
+}
+
+/// A network, or a single address.
+pub(super) fn network(value: &Value) -> Parsed<Network> {
+    let text = text(value, "a network such as \"10.0.0.0/8\", or a single address")?;
+    text.parse().map_err(|error: NetworkError| Problem::new(error.what(), error.mend()))
 }
 
 /// `sqlite:PATH` or `memory:`.

@@ -56,6 +56,7 @@ use utoipa_axum::routes;
 use self::health::Probe;
 use self::operations::Book;
 use super::access::{Access, guard};
+use super::allow_list::AllowLists;
 use super::metrics::Metrics;
 use super::problem::Problem;
 use super::rejections::RejectionLog;
@@ -96,6 +97,8 @@ pub struct ApiContext {
     pub senders: Arc<[Source]>,
     /// When they were used.
     pub secrets: Arc<SecretUses>,
+    /// The lists of addresses that are fetched.
+    pub allow_lists: Arc<AllowLists>,
     /// How the configuration stands.
     pub config: Arc<Standing>,
     /// Reads it again, as long as there is somebody who can; `None` where nobody ever can.

@@ -4,15 +4,20 @@
 //! refused says little to its sender and all to the log, the metrics and the ring of rejections. A request that only asks
 //! (Slack's challenge, Bitbucket's test of a connection) is answered before all that, and becomes nothing.
 //!
+//! Who may not send at all, or not so often, is told before a byte of the body is read; see [`door`].
+//!
 //! Where one path takes the requests of all sources, the headers choose those that a request could be for, and the first
 //! of them that verifies it has it.
 //!
 //! This path is the one that is measured: no middleware, no span and no copy of the body per request.
 
 mod body;
+mod client;
 mod commit;
+mod door;
 mod memory;
 mod pace;
+mod received;
 mod refuse;
 
 use std::net::{IpAddr, SocketAddr};
@@ -29,11 +34,16 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
+pub(crate) use self::client::Proxies;
+pub(crate) use self::door::Meters;
 pub(crate) use self::memory::BodyMemory;
 pub(crate) use self::pace::Outage;
+pub use self::received::{Received, received as receive_source};
 
+use self::door::{Door, Knock};
 use self::pace::Refusals;
 use self::refuse::Refusal;
+use super::allow_list::AllowLists;
 use super::answer;
 use super::metrics::{self, Metrics, SourceMetrics};
 use super::problem::Problem;
@@ -53,6 +63,9 @@ pub(crate) struct Ingest {
     pub(crate) memory: BodyMemory,
     pub(crate) outage: Arc<Outage>,
     pub(crate) secrets: Arc<SecretUses>,
+    pub(crate) proxies: Proxies,
+    pub(crate) allow_lists: Arc<AllowLists>,
+    pub(crate) meters: Arc<Meters>,
 }
 
 /// How long things may take.
@@ -62,21 +75,6 @@ pub(crate) struct Limits {
     pub(crate) body_timeout: Duration,
     /// From the request's headers to the answer, for inline handlers and for the commit.
     pub(crate) inline_deadline: Duration,
-}
-
-/// A source and the paths that it is received at.
-#[derive(Debug)]
-pub(crate) struct Received {
-    pub(crate) source: Source,
-    /// One more path, beside `/webhooks/{name}`.
-    pub(crate) alias: Option<String>,
-}
-
-impl Received {
-    /// The paths, without a trailing slash; no two sources may share one.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = String> + '_ {
-        paths(self.source.name(), self.alias.as_deref())
-    }
 }
 
 /// A path that takes what is for any source, told by its headers.
@@ -113,6 +111,8 @@ struct Place {
 struct Entry {
     place: Place,
     source: Source,
+    /// `None` where anyone may send as often as they like.
+    door: Option<Door>,
 }
 
 /// All sources, as requests meet them that could be for any.
@@ -152,7 +152,8 @@ pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, autos: Vec<Auto>, m
     for received in sources {
         let paths: Vec<String> = received.paths().collect();
         let place = place(received.source.name().into(), ingest.secrets.of(&received.source));
-        let entry = Arc::new(Entry { place, source: received.source });
+        let door = door(&ingest, &received);
+        let entry = Arc::new(Entry { place, source: received.source, door });
         router = at(router, paths, &post(receive).with_state(Arc::clone(&entry)));
         entries.push(entry);
     }
@@ -168,6 +169,16 @@ pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, autos: Vec<Auto>, m
         router = at(router, paths, &post(receive_any).with_state(Arc::new(any)));
     }
     router.method_not_allowed_fallback(method_not_allowed)
+}
+
+fn door(ingest: &Ingest, received: &Received) -> Option<Door> {
+    if received.allow.is_none() && received.rate.is_none() {
+        return None;
+    }
+    let (name, kind) = (received.source.name(), received.source.kind());
+    let allow = received.allow.as_ref().map(|allow| ingest.allow_lists.of(name, allow));
+    let rate = received.rate.map(|rate| (rate, ingest.meters.of(name)));
+    Some(Door { allow, rate, kind })
 }
 
 fn at(mut router: Router, paths: Vec<String>, method: &MethodRouter) -> Router {
@@ -203,12 +214,24 @@ async fn receive_any(State(any): State<Arc<Any>>, request: Request) -> Response 
 async fn received(entries: &[&Entry], place: &Place, request: Request) -> Response {
     let started = Instant::now();
     let (Parts { headers, extensions, version, .. }, body) = request.into_parts();
-    let remote = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    let remote = peer.map(|ConnectInfo(peer)| place.ingest.proxies.client(peer.ip(), &headers));
     let arrival = Arrival { remote, headers: &headers };
 
     let Some(limit) = entries.iter().map(|entry| entry.source.body_limit()).max() else {
         let rejection = Rejection::unknown_sender();
         return refuse::refuse(place, &arrival, &Refusal::Rejected { rejection, size: 0 });
+    };
+    let let_in: Vec<&Entry>;
+    let (entries, place) = if entries.iter().all(|entry| entry.door.is_none()) {
+        (entries, place)
+    } else {
+        let knock = Knock { address: remote, is_forwarded: client::is_forwarded(&headers), now: place.now() };
+        match door::admitted(entries, &knock) {
+            Ok(admitted) => let_in = admitted,
+            Err((entry, refusal)) => return refuse::refuse(&entry.place, &arrival, &refusal),
+        }
+        (&*let_in, let_in.first().map_or(place, |entry| &entry.place))
     };
     if refuse::is_compressed(&headers) {
         return refuse::refuse(place, &arrival, &Refusal::Compressed);

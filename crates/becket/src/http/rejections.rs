@@ -28,7 +28,7 @@ pub struct Rejection {
     pub at: Timestamp,
     /// The source whose path was called.
     pub source: String,
-    /// The peer's address; behind a proxy, the proxy's.
+    /// The sender's address, as far as it is sure: the peer's, or what proxies in `server.trusted_proxies` say.
     #[schema(value_type = Option<String>)]
     pub remote: Option<IpAddr>,
     /// The status that was answered.

@@ -114,6 +114,7 @@ impl World {
             targets: becket::target::Targets::default(),
             senders: Arc::new([]),
             secrets: Arc::new(SecretUses::open(Arc::clone(&store)).await),
+            allow_lists: Arc::default(),
             config: Arc::new(Standing::new(None, false, store.clock().now())),
             reload: None,
             shutdown: shutdown.clone(),

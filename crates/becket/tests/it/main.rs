@@ -4,6 +4,7 @@
 
 mod answers;
 mod batches;
+mod doors;
 mod duplicates;
 mod extractors;
 mod filters;

@@ -87,6 +87,30 @@ async fn what_does_not_fit_the_code_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn rate_goes_on_counting_where_it_was_and_addresses_are_those_of_the_new_configuration() {
+    let limited = |rate: &str| format!("{}rate = '{rate}'\n", github(SECRET));
+    let file = File::new(&limited("2/1day"));
+    let world = World::start(file.app().on("push", || async { "fine" })).await;
+    assert_eq!(world.post(Post::github("push", "1")).await.status, 200);
+    file.write(&(limited("2/1day") + "[tasks]\nretries = 9\n"));
+    world.running.reload(ReloadTrigger::Program).await.unwrap();
+    assert_eq!(world.post(Post::github("push", "2")).await.status, 200);
+    assert_eq!(world.post(Post::github("push", "3")).await.status, 429, "the one before the reload counts");
+    file.write(&limited("3/1day"));
+    world.running.reload(ReloadTrigger::Program).await.unwrap();
+    assert_eq!(world.post(Post::github("push", "3")).await.status, 200, "also towards another rate");
+    assert_eq!(world.post(Post::github("push", "4")).await.status, 429);
+
+    file.write(&(github(SECRET) + "allow = '203.0.113.0/24'\n"));
+    world.running.reload(ReloadTrigger::Program).await.unwrap();
+    assert_eq!(world.post(Post::github("push", "5")).await.status, 403);
+    file.write(&format!("trusted_proxies = '127.0.0.1'\n{}allow = '203.0.113.0/24'\n", github(SECRET)));
+    world.running.reload(ReloadTrigger::Program).await.unwrap();
+    let forwarded = Post::github("push", "5").header("x-forwarded-for", "203.0.113.9");
+    assert_eq!(world.post(forwarded).await.status, 200);
+}
+
+#[tokio::test]
 async fn application_is_told_of_what_came_into_force_and_only_of_that() {
     let file = File::new(&github(SECRET));
     let told = Arc::new(Mutex::new(Vec::new()));

@@ -100,7 +100,10 @@ pub(crate) fn configured(toml: &str) -> App {
 
 impl World {
     pub(crate) async fn start(app: App) -> Self {
-        let store = Arc::new(MemoryStore::default());
+        Self::start_on(app, Arc::new(MemoryStore::default())).await
+    }
+
+    pub(crate) async fn start_on(app: App, store: Arc<MemoryStore>) -> Self {
         let running = app.store(Arc::clone(&store)).start().await.unwrap_or_else(|error| panic!("{error}"));
         Self { running, store, client: reqwest::Client::new() }
     }

@@ -1,8 +1,10 @@
 //! Deliveries: the real path, from the signature to the answer.
 
+use std::time::Duration;
+
 use becket::event::IssuesEvent;
 use becket::testing::TestApp;
-use becket::{App, Config, Event, State, background};
+use becket::{App, Config, Event, Secrets, Source, State, background, received};
 use serde_json::json;
 
 use crate::failure;
@@ -42,7 +44,7 @@ async fn inline_handler_has_answered_when_the_delivery_returns() {
 #[tokio::test]
 async fn standard_webhooks_are_signed_at_the_test_s_time() {
     let app = TestApp::start(two_sources()).await;
-    app.advance(std::time::Duration::from_secs(400 * 24 * 3_600)).await;
+    app.advance(Duration::from_secs(400 * 24 * 3_600)).await;
     let delivered = app.delivery("invoice.paid", json!({"data": {"id": 7}})).source("billing").send().await;
     let task = delivered.assert_accepted().task_id();
     assert_eq!(delivered.delivery_id, "msg_000000000000000000000000001");
@@ -111,4 +113,15 @@ async fn mistakes_in_a_test_are_told() {
     let contradiction = app.delivery("issues.opened", json!({"action": "closed"})).source("github");
     let message = failure(contradiction.send()).await;
     assert_eq!(message, "the payload's `action` is \"closed\", and the event is `issues.opened`");
+}
+
+#[tokio::test]
+async fn rate_of_a_source_counts_on_the_clock_of_the_test_and_its_addresses_do_not_count() {
+    let github = Source::github("github", Secrets::new(["the production secret"]).unwrap());
+    let github = received(github).allow(["192.30.252.0/22"]).rate(1, Duration::from_secs(3_600));
+    let app = TestApp::start(App::new().source(github).on("ping", || async { "pong" })).await;
+    app.deliver("ping", json!({})).await.assert_status(200);
+    app.deliver("ping", json!({})).await.assert_status(429);
+    app.advance(Duration::from_secs(3_600)).await;
+    app.deliver("ping", json!({})).await.assert_status(200);
 }

@@ -5,18 +5,31 @@ use std::sync::Weak;
 use axum::Json;
 use axum::extract::State;
 use http::Uri;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
+use crate::http::allow_list;
 use crate::http::problem::Problem;
 use crate::http::reload::{Applied, Fault, Status, Trigger};
 
-/// Says since when the configuration is in force, and how the last reload went. Shows no value.
+/// The configuration in force, how reloads went, and how what it says to fetch is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    status: Status,
+    /// The lists of addresses that sources allow and that are fetched.
+    allow_lists: Vec<allow_list::Status>,
+}
+
+/// Says since when the configuration is in force, how the last reload went, and how the lists of addresses are that sources
+/// allow and that are fetched. Shows no value.
 #[utoipa::path(get, path = "/api/v1/config", tag = "configuration", operation_id = "config_status", responses(
-    (status = 200, description = "How it is.", body = Status),
+    (status = 200, description = "How it is.", body = Shown),
     (status = "default", response = Problem),
 ))]
-pub(super) async fn show(State(api): State<Shared>) -> Json<Status> {
-    Json(api.context.config.status())
+pub(super) async fn show(State(api): State<Shared>) -> Json<Shown> {
+    Json(Shown { status: api.context.config.status(), allow_lists: api.context.allow_lists.status() })
 }
 
 /// Reads the configuration again: sources with their secrets, routes, targets, schedules and the defaults of tasks. No

@@ -142,6 +142,7 @@ async fn snapshot(api: &Api) -> Snapshot {
         timeouts: engine.timeouts(),
         handlers_running: engine.running(),
         targets: api.context.targets.iter().map(|one| (one.name().to_owned(), one.condition())).collect(),
+        allow_lists: api.context.allow_lists.status(),
         resident_bytes: resident_bytes(),
     }
 }

@@ -78,6 +78,8 @@ struct HandlerFailed {
             content_type = "application/problem+json", body = Problem),
         (status = 401, description = "The signature is missing or wrong.",
             content_type = "application/problem+json", body = Problem),
+        (status = 403, description = "The source does not take requests from this address.",
+            content_type = "application/problem+json", body = Problem),
         (status = 404, description = "There is no such source.",
             content_type = "application/problem+json", body = Problem),
         (status = 408, description = "The body did not arrive in time.",
@@ -86,9 +88,13 @@ struct HandlerFailed {
             content_type = "application/problem+json", body = Problem),
         (status = 415, description = "The media type is not one that the source sends.",
             content_type = "application/problem+json", body = Problem),
+        (status = 429, description = "There were more requests than the source takes in a time.",
+            content_type = "application/problem+json", body = Problem,
+            headers(("Retry-After" = u32, description = "In how many seconds to send it again."))),
         (status = 500, description = "An inline handler failed, and has no retries left.",
             content_type = "application/problem+json", body = HandlerFailed),
-        (status = 503, description = "Nothing was accepted: the store cannot commit, or there is no room for the body.",
+        (status = 503, description = "Nothing was accepted: the store cannot commit, there is no room for the body, or the \
+            list of addresses that the source takes requests from is not there yet.",
             content_type = "application/problem+json", body = Problem,
             headers(("Retry-After" = u16, description = "In how many seconds to send it again."))),
     ))]

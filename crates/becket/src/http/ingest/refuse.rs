@@ -1,8 +1,10 @@
 //! Refusing a request: little for the sender, everything for the operator.
 
-use std::time::Instant;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use axum::response::{IntoResponse, Response};
+use becket_tasks::Rate;
 use becket_webhooks::Rejection;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -31,6 +33,23 @@ const EVENTS: [&str; 6] =
 /// Why a request did not become a delivery.
 #[derive(Debug)]
 pub(super) enum Refusal {
+    /// It came from an address that the source does not allow.
+    NotAllowed {
+        /// `None` where it is not known.
+        address: Option<IpAddr>,
+        /// Whether it says that it came through a proxy.
+        is_forwarded: bool,
+        status: StatusCode,
+    },
+    /// From which addresses it may come is not known yet.
+    NoAllowList,
+    /// There were too many before it.
+    TooMany {
+        rate: Rate,
+        /// Until the next may come.
+        wait: Duration,
+        status: StatusCode,
+    },
     /// It is larger than the source takes.
     TooLarge {
         /// In bytes.
@@ -57,11 +76,17 @@ impl Refusal {
         self.status() == StatusCode::UNAUTHORIZED
     }
 
+    /// Whether the same request could be taken later.
+    pub(super) const fn is_for_now(&self) -> bool {
+        matches!(self, Self::NoAllowList | Self::TooMany { .. } | Self::NoRoom)
+    }
+
     fn status(&self) -> StatusCode {
         match self {
+            Self::NotAllowed { status, .. } | Self::TooMany { status, .. } => *status,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Compressed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoAllowList | Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
             Self::Rejected { rejection, .. } => rejection.status(),
@@ -71,6 +96,11 @@ impl Refusal {
     /// For the sender.
     fn public(&self) -> String {
         match self {
+            Self::NotAllowed { .. } => "requests from this address are not taken".to_owned(),
+            Self::NoAllowList => {
+                "it is not known yet whether requests from this address are taken; send it again".to_owned()
+            }
+            Self::TooMany { .. } => "too many requests; send it again later".to_owned(),
             Self::TooLarge { limit, .. } => format!("the body is larger than {limit} bytes"),
             Self::Compressed => "compressed bodies are not taken; send it as it is".to_owned(),
             Self::NoRoom => "there is no room for the body now; send it again".to_owned(),
@@ -83,6 +113,9 @@ impl Refusal {
     /// For the operator: a word that does not change.
     fn reason(&self) -> &'static str {
         match self {
+            Self::NotAllowed { .. } => "address_not_allowed",
+            Self::NoAllowList => "allow_list_missing",
+            Self::TooMany { .. } => "rate_limited",
             Self::TooLarge { .. } => "body_too_large",
             Self::Compressed => "compressed",
             Self::NoRoom => "no_room",
@@ -95,6 +128,23 @@ impl Refusal {
     /// For the operator: a sentence.
     fn explanation(&self) -> String {
         match self {
+            Self::NotAllowed { address: None, .. } => {
+                "the source has `allow`, and the address of the sender is not known; serve with \
+                 `into_make_service_with_connect_info`"
+                    .to_owned()
+            }
+            Self::NotAllowed { address: Some(address), is_forwarded, .. } => {
+                let proxy =
+                    if *is_forwarded { "; if it is your proxy's, name it in `server.trusted_proxies`" } else { "" };
+                format!("the address {address} is not one that `allow` of the source names{proxy}")
+            }
+            Self::NoAllowList => {
+                "the list of addresses that `allow` of the source speaks of could not be fetched yet".to_owned()
+            }
+            Self::TooMany { rate, .. } => {
+                let period = humantime::format_duration(rate.period);
+                format!("the source takes {} requests in {period}; see its `rate`", rate.starts)
+            }
             Self::TooLarge { limit, size } => {
                 format!("the body has at least {size} bytes, and the source takes {limit}; see `body_limit`")
             }
@@ -109,7 +159,13 @@ impl Refusal {
     fn size(&self) -> Option<u64> {
         match self {
             Self::TooLarge { size, .. } => Some(*size),
-            Self::Compressed | Self::NoRoom | Self::Timeout | Self::Broken => None,
+            Self::NotAllowed { .. }
+            | Self::NoAllowList
+            | Self::TooMany { .. }
+            | Self::Compressed
+            | Self::NoRoom
+            | Self::Timeout
+            | Self::Broken => None,
             Self::Rejected { size, .. } => u64::try_from(*size).ok(),
         }
     }
@@ -153,11 +209,19 @@ pub(super) fn refuse(place: &Place, arrival: &Arrival<'_>, refusal: &Refusal) ->
 
     let problem = Problem::new(status, refusal.public());
     match refusal {
-        Refusal::NoRoom => problem.header(RETRY_AFTER, answer::retry_after()).into_response(),
+        Refusal::TooMany { wait, .. } => problem.header(RETRY_AFTER, whole_seconds(*wait)).into_response(),
+        _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+            problem.header(RETRY_AFTER, answer::retry_after()).into_response()
+        }
         // As RFC 9110, section 12.5.3, has it for a 415.
         Refusal::Compressed => problem.header(ACCEPT_ENCODING, HeaderValue::from_static("identity")).into_response(),
         _ => problem.into_response(),
     }
+}
+
+/// A time that has passed when so many seconds have.
+fn whole_seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u32::MAX))
 }
 
 /// The first of these headers that is there, as the sender wrote it.

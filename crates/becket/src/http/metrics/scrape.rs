@@ -16,6 +16,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::http::allow_list;
 use crate::target::Condition;
 
 /// The states of a breaker, as the API names them.
@@ -58,6 +59,8 @@ pub struct Snapshot {
     pub workers_wanted: Option<u64>,
     /// The targets that have a name, and how they are.
     pub targets: Vec<(String, Condition)>,
+    /// The lists of addresses that are fetched.
+    pub allow_lists: Vec<allow_list::Status>,
     /// Resident memory in bytes.
     pub resident_bytes: Option<u64>,
 }
@@ -77,6 +80,7 @@ impl Collector for Snapshot {
         self.write_attempts(&mut page)?;
         self.write_workers(&mut page)?;
         self.write_targets(&mut page)?;
+        self.write_allow_lists(&mut page)?;
         self.write_store(&mut page)?;
         self.write_process(&mut page)
     }
@@ -150,6 +154,15 @@ impl Snapshot {
             })
             .collect();
         page.family("target_breaker", "Whether a target's breaker is in a state: 1 or 0", None, &series)
+    }
+
+    fn write_allow_lists(&self, page: &mut Page<'_>) -> fmt::Result {
+        let lists = || self.allow_lists.iter().map(|list| ([("source", &*list.source)], list));
+        let series: Vec<_> = lists().map(|(labels, list)| (labels, gauge(list.networks.unwrap_or(0) as u64))).collect();
+        let help = "Networks in the fetched list of a source's allowed addresses; 0 before there was one";
+        page.family("allow_list_networks", help, None, &series)?;
+        let series: Vec<_> = lists().map(|(labels, list)| (labels, gauge(list.error.is_some().into()))).collect();
+        page.family("allow_list_failing", "Whether that list could not be fetched the last time: 1 or 0", None, &series)
     }
 
     fn write_store(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -253,6 +266,12 @@ mod tests {
                 "orders".to_owned(),
                 Condition { running: 3, breaker: Some(BreakerState::HalfOpen), failures: 5 },
             )],
+            allow_lists: vec![allow_list::Status {
+                source: "github".into(),
+                networks: Some(6),
+                checked_at: None,
+                error: Some("the answer was 502".to_owned()),
+            }],
             resident_bytes: Some(26_624),
         };
         let page = Metrics::new().render(snapshot);
@@ -282,6 +301,8 @@ mod tests {
             "becket_processing_seconds_count 1",
             "becket_waiting_seconds_count 1",
             "becket_store{kind=\"sqlite\",durability=\"power_loss\"} 1",
+            "becket_allow_list_networks{source=\"github\"} 6",
+            "becket_allow_list_failing{source=\"github\"} 1",
             "becket_resident_memory_bytes 26624",
         ] {
             assert!(page.lines().any(|written| written == line), "{line} is not in\n{page}");

@@ -15,7 +15,7 @@ pub fn feed(data: &[u8]) {
         }
         Err(errors) => {
             assert!(errors.iter().next().is_some(), "refused without a reason");
-            for error in errors.iter() {
+            for error in &errors {
                 assert!(!error.what().is_empty(), "{errors}");
                 // Nothing that controls a terminal, whatever the file holds.
                 let shown = error.to_string();

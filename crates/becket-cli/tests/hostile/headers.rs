@@ -133,7 +133,7 @@ async fn names_of_a_refused_request_are_kept_for_the_operator_and_harm_nobody() 
         let heard = victim.told(request).await;
         assert!(heard.iter().all(|one| matches!(one.status, 400 | 401)), "{heard:?}");
         // Without the control characters, which HTTP does not allow.
-        let heard = victim.answer(request.replace('\x1b', "").replace('\x07', "")).await;
+        let heard = victim.answer(request.replace(['\x1b', '\x07'], "")).await;
         assert_eq!(heard.status, 401);
     };
     victim.bears(refused).await;

@@ -33,7 +33,8 @@ async fn id_is_only_a_name_whatever_it_looks_like() {
     }
     let mut kept: Vec<String> = victim.taken().await.into_iter().map(|delivery| delivery.delivery_id).collect();
     let mut sent: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
-    (kept.sort_unstable(), sent.sort_unstable());
+    kept.sort_unstable();
+    sent.sort_unstable();
     assert_eq!(kept, sent, "each once, as it is");
     // Found by it, however it has to be written in a URL; `.` and `..` are no names there.
     for id in ids.iter().filter(|id| **id != "..") {

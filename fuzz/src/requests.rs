@@ -23,7 +23,7 @@ const CONFIG: &str = r#"
 store.url = "memory:"
 admin.token = "a-token-to-fuzz-with"
 sources.github.secret = "a secret to fuzz with"
-targets.note.log = "log"
+targets.note.log = "/dev/null"
 [[routes]]
 name = "note"
 on = "issues"

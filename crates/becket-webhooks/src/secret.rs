@@ -93,6 +93,11 @@ impl Secrets {
         self.iter().map(Secret::value)
     }
 
+    /// Whether the secret at a place counts at `now_ms`.
+    pub(crate) fn counts(&self, place: usize, now_ms: i64) -> bool {
+        self.newest_first.get(place).is_some_and(|secret| secret.window().at(now_ms) == Validity::Active)
+    }
+
     /// The place that counts at `now_ms` for a request that the secret at `index` verifies: this, or that of the same
     /// secret with another window.
     ///

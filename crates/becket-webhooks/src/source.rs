@@ -190,7 +190,8 @@ impl Source {
         if self.accepts_unsigned() {
             return Ok(None);
         }
-        let request = self.request(headers, body, now_ms);
+        let counts = |place| self.secrets.counts(place, now_ms);
+        let request = Request { counts: Some(&counts), ..self.request(headers, body, now_ms) };
         let verified = self.scheme.verify(&request).and_then(|index| self.secrets.valid(index, now_ms));
         verified.map(Some).map_err(Rejection::unauthorized)
     }
@@ -215,7 +216,7 @@ impl Source {
 
     fn request<'r>(&self, headers: &'r HeaderMap, body: &'r [u8], now_ms: i64) -> Request<'r> {
         let tolerance_secs = i64::try_from(self.timestamp_tolerance.as_secs()).unwrap_or(i64::MAX);
-        Request { headers, body, now_ms, tolerance_secs }
+        Request { headers, body, now_ms, tolerance_secs, counts: None }
     }
 }
 
@@ -276,6 +277,19 @@ pub(crate) struct Request<'a> {
     pub(crate) now_ms: i64,
     /// How far a signed timestamp may be from it, either way.
     pub(crate) tolerance_secs: i64,
+    /// Which secrets count at that time, by their places; `None` where all do.
+    pub(crate) counts: Option<&'a dyn Fn(usize) -> bool>,
+}
+
+impl Request<'_> {
+    /// The first of so many secrets that `proves` it, by its place: of those that count now if there is one, since a sender
+    /// may sign with several while they are changed; of the others only to tell why it is refused.
+    pub(crate) fn first_of(&self, secrets: usize, proves: impl Fn(usize) -> bool) -> Option<usize> {
+        let counts = |place: &usize| self.counts.is_none_or(|counts| counts(*place));
+        let prove =
+            |counting: bool| (0..secrets).filter(|place| counts(place) == counting).find(|place| proves(*place));
+        prove(true).or_else(|| prove(false))
+    }
 }
 
 #[cfg(test)]
@@ -341,7 +355,7 @@ mod tests {
     #[test]
     fn scheme_without_secrets_verifies_nothing_by_itself() {
         let (headers, body) = signed_ping();
-        let request = Request { headers: &headers, body: &body, now_ms: 0, tolerance_secs: 300 };
+        let request = Request { headers: &headers, body: &body, now_ms: 0, tolerance_secs: 300, counts: None };
         let scheme = github::Github::new(Secrets::insecure_accept_unsigned());
         assert_eq!(scheme.verify(&request), Err(Explanation::WrongSecret));
     }
@@ -402,6 +416,46 @@ mod tests {
             assert_eq!(reason(1_000_999), Ok(Some(0)), "{dialect:?}");
             assert_eq!(reason(999_999), Err("secret_not_yet_valid"), "{dialect:?}");
             assert_eq!(reason(1_001_000), Err("secret_expired"), "{dialect:?}");
+        }
+    }
+
+    /// While a secret is rolled, these send a signature for the old one and one for the new one.
+    #[test]
+    fn one_of_several_signatures_is_enough_if_its_secret_counts() {
+        let [one, other] =
+            ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_YSBzZWNyZXQgZm9yIHRlc3RzIG9mIDMyIGJ5dGVzLi4="];
+        for (dialect, header, joint) in [
+            (Dialect::Gitlab, "webhook-signature", " "),
+            (Dialect::StandardWebhooks, "webhook-signature", " "),
+            (Dialect::Stripe, "stripe-signature", ","),
+        ] {
+            let body = Bytes::from_static(br#"{"id":"1","type":"push"}"#);
+            let sign = |secret: &str| {
+                let sender = crate::Sender::new(dialect.clone(), Some(secret.into())).unwrap();
+                sender.headers("push", "1", 1_000, &body).unwrap()
+            };
+            let mut headers = sign(one);
+            let both = [one, other].map(|secret| sign(secret)[header].to_str().unwrap().to_owned()).join(joint);
+            // Stripe's time stands there once.
+            let both = both.replacen(",t=1000", "", 1);
+            headers.insert(header, HeaderValue::try_from(both).unwrap());
+            let future = |secret| Secret::new(secret).not_before(2_000_000);
+            let past = |secret| Secret::new(secret).not_after(500_000);
+            for (secrets, place) in [
+                ([future(one), Secret::new(other)], 1),
+                ([future(other), Secret::new(one)], 1),
+                ([past(one), Secret::new(other)], 1),
+                ([Secret::new(one), past(other)], 0),
+                ([Secret::new(one), Secret::new(other)], 0),
+            ] {
+                let source = Source::new("source", dialect.clone(), Secrets::new(secrets).unwrap()).unwrap();
+                let verified = source.verify(&headers, &body, 1_000_000).map_err(|one| one.explanation().reason());
+                assert_eq!(verified, Ok(Some(place)), "{dialect:?}");
+            }
+            let source =
+                Source::new("source", dialect.clone(), Secrets::new([future(one), past(other)]).unwrap()).unwrap();
+            let refused = source.verify(&headers, &body, 1_000_000).map_err(|one| one.explanation().reason());
+            assert_eq!(refused, Err("secret_not_yet_valid"), "{dialect:?}: the newest that made one of them");
         }
     }
 

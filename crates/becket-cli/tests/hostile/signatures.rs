@@ -34,6 +34,12 @@ fn senders() -> Vec<(&'static str, Dialect, &'static str, &'static [&'static str
     ]
 }
 
+/// Seconds of Unix time.
+fn now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    now.as_secs().try_into().unwrap()
+}
+
 fn request(path: &str, headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
     let mut bytes =
         format!("POST {path} HTTP/1.1\r\nhost: becket\r\nconnection: close\r\ncontent-length: {}\r\n", body.len())
@@ -78,8 +84,7 @@ async fn spoilt_proof_of_any_sender_proves_nothing() {
     let mut proven = 0;
     for (source, dialect, secret, proofs) in senders() {
         let sender = Sender::new(dialect, Some(secret.into())).unwrap();
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let signed = sender.headers("push", &format!("{source}-1"), now.try_into().unwrap(), BODY).unwrap();
+        let signed = sender.headers("push", &format!("{source}-1"), now(), BODY).unwrap();
         let path = format!("/webhooks/{source}");
         // Each header that carries the proof is spoilt in the same way.
         for place in 0..spoilt(&HeaderValue::from_static("any")).len() {
@@ -118,7 +123,7 @@ async fn proof_of_one_sender_is_none_at_the_source_of_another() {
     let senders = senders();
     for (source, dialect, secret, _) in &senders {
         let sender = Sender::new(dialect.clone(), Some((*secret).into())).unwrap();
-        let signed = sender.headers("push", "one", 1, BODY).unwrap();
+        let signed = sender.headers("push", "one", now(), BODY).unwrap();
         for (other, ..) in &senders {
             // Gitea sends what GitHub would, under GitHub's names; the two of Bitbucket sign alike; and here all have one
             // secret.

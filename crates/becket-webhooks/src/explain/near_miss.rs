@@ -50,7 +50,7 @@ mod tests {
     /// Which near miss is found when `signed` was signed and `received` arrived.
     fn found(signed: &[u8], received: &[u8], content_type: &'static str) -> Option<Explanation> {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        let request = Request { headers: &headers, body: received, now_ms: 0, tolerance_secs: 0 };
+        let request = Request { headers: &headers, body: received, now_ms: 0, tolerance_secs: 0, counts: None };
         of_body(&request, |parts| parts.concat() == signed)
     }
 

@@ -79,7 +79,7 @@ impl Scheme for AzureDevops {
             AzureAuth::Basic => credentials(value.as_bytes())
                 .ok_or_else(|| Explanation::MalformedHeader { header: name.as_str().to_owned().into() })?,
         };
-        self.tokens.iter().position(|token| token.is(received)).ok_or(Explanation::WrongToken)
+        request.first_of(self.tokens.len(), |place| self.tokens[place].is(received)).ok_or(Explanation::WrongToken)
     }
 
     fn read(&self, headers: &HeaderMap, body: &Bytes) -> Result<Reading, Explanation> {

@@ -38,7 +38,7 @@ impl Keyring {
 
     /// Returns the index of the secret that gives one of the received signatures.
     ///
-    /// Stops at the first that matches, newest first: that tells an observer at most which secret a sender uses that
+    /// Stops at the first that matches, newest first, those that count now before the others: that tells an observer at most which secret a sender uses that
     /// has it anyway. Within one comparison the time does not depend on the signature. What is signed is hashed once a
     /// secret, however many signatures there are.
     pub(super) fn find(&self, request: &Request<'_>, text: Text<'_>, received: &[&[u8]]) -> Result<usize, Explanation> {
@@ -50,7 +50,7 @@ impl Keyring {
             let expected = self.spelling.write(&key.mac(parts));
             received.iter().any(|signature| same(&expected, signature))
         };
-        self.keys.iter().position(|key| gives(key, &[text.body])).ok_or_else(|| {
+        request.first_of(self.keys.len(), |place| gives(&self.keys[place], &[text.body])).ok_or_else(|| {
             near_miss::of_body(request, |body| self.keys.iter().any(|key| gives(key, body)))
                 .or_else(|| self.trimmed_secret(|key| gives(key, &[text.body])))
                 .unwrap_or(Explanation::WrongSecret)

@@ -51,11 +51,13 @@ impl Http {
 
     /// Waits until so many reloads were applied or refused.
     async fn until(&self, what: &str, count: u64) -> Value {
+        let begun = std::time::Instant::now();
         loop {
             let status = self.status().await;
             if status[what] == count {
                 return status;
             }
+            assert!(begun.elapsed() < Duration::from_secs(120), "in vain waited for {what} to be {count}: {status}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

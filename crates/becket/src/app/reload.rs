@@ -4,7 +4,7 @@
 //! compared with what cannot change while it runs, and its router is made. Then the engine is given its new registry and the server its new
 //! router, in this order, since a route may name a kind that the engine does not know yet. Nothing waits in between.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -161,9 +161,10 @@ impl Reloader {
     pub(super) fn watch(self: &Arc<Self>) {
         let (this, stopping) = (Arc::clone(self), self.lasting.stopping.clone());
         let path = self.loader.path().to_owned();
+        // Before anybody hears that the server listens: what is changed from then on is a change.
+        let mut known = hash(&path);
         tokio::spawn(async move {
             let watching = async {
-                let mut known = contents(path.clone()).await;
                 let mut seen = known;
                 loop {
                     tokio::time::sleep(LOOK).await;
@@ -197,10 +198,13 @@ fn stopped() -> Fault {
     Fault { origin: None, key: None, what: "the server is stopping".to_owned(), mend: "start it again".to_owned() }
 }
 
-/// What a file holds, as its hash; `None` where it cannot be read. Its secrets are in memory once too often already.
 async fn contents(path: PathBuf) -> Option<[u8; 32]> {
-    let read = tokio::task::spawn_blocking(move || std::fs::read(path).ok()).await;
-    Some(Sha256::digest(read.ok()??).into())
+    tokio::task::spawn_blocking(move || hash(&path)).await.ok()?
+}
+
+/// What a file holds, as its hash; `None` where it cannot be read. Its secrets are in memory once too often already.
+fn hash(path: &Path) -> Option<[u8; 32]> {
+    Some(Sha256::digest(std::fs::read(path).ok()?).into())
 }
 
 fn beyond(these: &[Arc<str>], those: &[Arc<str>]) -> Vec<String> {

@@ -157,8 +157,9 @@ pub(crate) fn router(ingest: Ingest, sources: Vec<Received>, autos: Vec<Auto>, m
         router = at(router, paths, &post(receive).with_state(Arc::clone(&entry)));
         entries.push(entry);
     }
-    // A header that any sender may use says less than one that only one uses.
+    // A header that any sender may use says less than one that only one uses; and one that takes what nobody signed takes all.
     entries.sort_by_key(|entry| match entry.source.kind() {
+        _ if entry.source.accepts_unsigned() => 3,
         Kind::AzureDevops => 2,
         Kind::Custom => 1,
         _ => 0,
@@ -218,20 +219,21 @@ async fn received(entries: &[&Entry], place: &Place, request: Request) -> Respon
     let remote = peer.map(|ConnectInfo(peer)| place.ingest.proxies.client(peer.ip(), &headers));
     let arrival = Arrival { remote, headers: &headers };
 
-    let Some(limit) = entries.iter().map(|entry| entry.source.body_limit()).max() else {
-        let rejection = Rejection::unknown_sender();
-        return refuse::refuse(place, &arrival, &Refusal::Rejected { rejection, size: 0 });
-    };
     let let_in: Vec<&Entry>;
+    let mut put_off = None;
     let (entries, place) = if entries.iter().all(|entry| entry.door.is_none()) {
         (entries, place)
     } else {
         let knock = Knock { address: remote, is_forwarded: client::is_forwarded(&headers), now: place.now() };
         match door::admitted(entries, &knock) {
-            Ok(admitted) => let_in = admitted,
+            Ok(admitted) => (let_in, put_off) = (admitted.let_in, admitted.put_off),
             Err((entry, refusal)) => return refuse::refuse(&entry.place, &arrival, &refusal),
         }
         (&*let_in, let_in.first().map_or(place, |entry| &entry.place))
+    };
+    let Some(limit) = entries.iter().map(|entry| entry.source.body_limit()).max() else {
+        let rejection = Rejection::unknown_sender();
+        return refuse::refuse(place, &arrival, &Refusal::Rejected { rejection, size: 0 });
     };
     if refuse::is_compressed(&headers) {
         return refuse::refuse(place, &arrival, &Refusal::Compressed);
@@ -255,7 +257,11 @@ async fn received(entries: &[&Entry], place: &Place, request: Request) -> Respon
             Err(_) => {}
         }
     }
-    let (place, refusal) = first.unwrap_or((place, Refusal::Broken));
+    let (place, refusal) = match (first, put_off) {
+        // It may be for the one that would have it later; told that it is unauthorized, its sender would not come again.
+        (Some((_, refusal)), Some((entry, later))) if refusal.is_unauthorized() => (&entry.place, later),
+        (first, _) => first.unwrap_or((place, Refusal::Broken)),
+    };
     refuse::refuse(place, &arrival, &refusal)
 }
 

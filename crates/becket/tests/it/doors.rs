@@ -223,6 +223,34 @@ async fn requests_beyond_the_rate_are_429_and_told_when_to_come_again() {
     assert_eq!(world.post(hub("a-4")).await.status, 429);
 }
 
+/// Which of two sources of a kind a delivery is for is known by its secret; the other one's 401 would end it for good.
+#[tokio::test]
+async fn at_a_path_for_all_the_one_that_would_have_it_later_is_heard() {
+    let toml = "[sources.any]\nkind = 'auto'\n[sources.busy]\nkind = 'github'\nsecret = 'of the busy one'\nrate = '1/10s'\n\
+                [sources.idle]\nkind = 'github'\nsecret = 'of the idle one'";
+    let app = App::new().config(becket::Config::from_toml(toml).unwrap()).listen(([127, 0, 0, 1], 0));
+    let (world, _clock) = with_clock(app.on("*", background(async || {}))).await;
+    let any = |id: &str, secret: &str| Post::github("push", id).path("/webhooks/any").signed(secret);
+    assert_eq!(world.post(any("a-1", "of the busy one")).await.status, 202);
+    let later = world.post(any("a-2", "of the busy one")).await;
+    assert_eq!((later.status, later.headers.contains_key("retry-after")), (429, true));
+    assert_eq!(world.post(any("a-3", "of the idle one")).await.status, 202, "the other is open");
+}
+
+#[tokio::test]
+async fn at_a_path_for_all_a_source_that_takes_unsigned_requests_comes_last() {
+    let toml = format!(
+        "[sources.any]\nkind = 'auto'\n[sources.a_trial]\nkind = 'github'\ninsecure_accept_unsigned = true\n\
+         [sources.hub]\nkind = 'github'\nsecret = '{SECRET}'"
+    );
+    let app = App::new().config(becket::Config::from_toml(&toml).unwrap()).listen(([127, 0, 0, 1], 0));
+    let world = World::start(app.on("*", background(async || {}))).await;
+    assert_eq!(world.post(Post::github("push", "a-1").path("/webhooks/any")).await.status, 202);
+    assert_eq!(world.post(Post::github("push", "a-2").path("/webhooks/any").signed("another")).await.status, 202);
+    let sources: Vec<_> = world.deliveries().await.into_iter().rev().map(|one| one.source.to_string()).collect();
+    assert_eq!(sources, ["hub", "a_trial"]);
+}
+
 #[tokio::test]
 async fn those_who_may_not_come_do_not_use_up_the_rate() {
     let (world, _clock) = with_clock(hub_with("rate = '1/10s'\nallow = '127.0.0.2'")).await;

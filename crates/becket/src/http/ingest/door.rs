@@ -112,11 +112,17 @@ impl Door {
     }
 }
 
-/// Those of the sources of a request that let it in.
+/// The sources of a request that let it in, and one that would let it in later, if there is any.
+pub(super) struct Admitted<'e> {
+    pub(super) let_in: Vec<&'e Entry>,
+    pub(super) put_off: Option<(&'e Entry, Refusal)>,
+}
+
+/// Asks the doors of a request's sources.
 ///
 /// # Errors
 /// Where none does, whose refusal to answer: one that would let it in later comes before one that would not.
-pub(super) fn admitted<'e>(entries: &[&'e Entry], knock: &Knock) -> Result<Vec<&'e Entry>, (&'e Entry, Refusal)> {
+pub(super) fn admitted<'e>(entries: &[&'e Entry], knock: &Knock) -> Result<Admitted<'e>, (&'e Entry, Refusal)> {
     let mut let_in = Vec::with_capacity(entries.len());
     let mut first: Option<(&Entry, Refusal)> = None;
     for entry in entries {
@@ -130,7 +136,7 @@ pub(super) fn admitted<'e>(entries: &[&'e Entry], knock: &Knock) -> Result<Vec<&
     }
     match first {
         Some(refused) if let_in.is_empty() => Err(refused),
-        _ => Ok(let_in),
+        first => Ok(Admitted { let_in, put_off: first.filter(|(_, refusal)| refusal.is_for_now()) }),
     }
 }
 

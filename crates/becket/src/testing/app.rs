@@ -97,13 +97,14 @@ impl TestApp {
         if within(self.patience, self.flights.none()).await.is_none() {
             panic!("a handler blocks its thread and cannot be dropped{}", self.shown());
         }
-        // At its first step the engine stops to claim; what its attempts say later the store does not believe any more.
-        let mut stopping = std::pin::pin!(engine.shutdown(Duration::ZERO));
-        let stopped = futures_util::poll!(&mut stopping);
-        self.store.crash();
-        if stopped.is_pending() {
-            stopping.await;
+        // At its first step the engine stops to claim. It must not come to giving attempts back, on another thread, before
+        // they are lost: what they say later the store does not believe any more.
+        {
+            let mut stopping = std::pin::pin!(engine.shutdown(Duration::MAX));
+            let _ = futures_util::poll!(&mut stopping);
         }
+        self.store.crash();
+        engine.shutdown(Duration::ZERO).await;
         match launch(&self.app, &self.store, &self.flights).await {
             Ok(live) => *self.live() = live,
             Err(error) => panic!("the application does not start again: {error}"),

@@ -1,8 +1,9 @@
 //! Reloading: the configuration is read again, and brought into force wholly or not at all.
 //!
 //! All that can fail comes first: the file is read and checked, the application is planned with it as at the start, and
-//! compared with what cannot change while it runs, and its router is made. Then the engine is given its new registry and the server its new
-//! router, in this order, since a route may name a kind that the engine does not know yet. Nothing waits in between.
+//! compared with what cannot change while it runs, and its router is made. Then the engine is given its new registry and the
+//! server its new router, in this order, since a route may name a kind that the engine does not know yet. Nothing waits in
+//! between. Of one that is refused little is left: the file of a target that did not exist, marks of its secrets.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -99,7 +100,7 @@ impl Reloader {
         result
     }
 
-    /// All that can fail, without an effect on what is in force.
+    /// All that can fail, without an effect on requests.
     fn plan(&self, running: &Config, targets: &Targets) -> Result<Ready, Vec<Fault>> {
         let loaded = Config::load(self.loader.clone()).map_err(|errors| faults(&errors))?;
         loaded.fits(running).map_err(|errors| faults(&errors))?;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use becket_tasks::query::SubmissionInfo;
+use becket_tasks::query::{Payload, SubmissionInfo};
 use becket_tasks::schedule::SOURCE;
 use becket_tasks::submission::{Inserted, NewTask};
 use becket_tasks::{Client, SubmissionId};
@@ -30,17 +30,29 @@ impl Replayer {
         if *known.source == *SOURCE {
             return Ok(self.scheduled.get(&known.event).cloned().into_iter().collect());
         }
-        let mut sought = Sought::new(&known.source, &known.event, known.action.as_deref());
-        sought.delivery_id = known.key.as_deref();
-        // What was found out when it was received is kept with its headers.
-        if let Some(payload) = self.client.store().payload(known.id).await? {
-            sought.normalised = kept::known(&payload.meta).event().map(Normalised::name);
-            if self.routes.look_into_payloads() {
-                sought.json = kept::json(&payload.meta, &payload.payload);
-            }
+        let payload = self.client.store().payload(known.id).await?;
+        if !payload.as_ref().is_some_and(|payload| self.routes.take_long(payload.payload.len())) {
+            return Ok(routed(&self.routes, known, payload));
         }
-        Ok(self.routes.route(&sought).tasks)
+        let (routes, known) = (Arc::clone(&self.routes), known.clone());
+        let asked = tokio::task::spawn_blocking(move || routed(&routes, &known, payload)).await;
+        // It ends badly only when the runtime is being torn down.
+        asked.map_err(|_| becket_tasks::Error::Closed)
     }
+}
+
+/// Asks the routes for a delivery that is stored.
+fn routed(routes: &Routes, known: &SubmissionInfo, payload: Option<Payload>) -> Vec<NewTask> {
+    let mut sought = Sought::new(&known.source, &known.event, known.action.as_deref());
+    sought.delivery_id = known.key.as_deref();
+    if let Some(Payload { meta, payload }) = payload {
+        // What was found out when it was received is kept with its headers.
+        sought.normalised = kept::known(&meta).event().map(Normalised::name);
+        if routes.look_into_payloads() {
+            sought.json = kept::json(&meta, &payload);
+        }
+    }
+    routes.route(&sought).tasks
 }
 
 impl Replay for Replayer {

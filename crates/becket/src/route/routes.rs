@@ -15,6 +15,9 @@ use super::table::{Table, Wanted};
 use crate::config::Mode;
 use crate::http::metrics::Metrics;
 
+/// Payloads larger than this are looked into by filters on a thread that may block: a hostile one takes filters 0.1 s.
+const LOOKED_INTO_IN_PLACE_BYTES_MAX: usize = 64 * 1024;
+
 /// One handler, as far as accepting deliveries for it goes.
 #[derive(Debug)]
 pub(crate) struct Route {
@@ -105,6 +108,11 @@ impl Routes {
     /// Whether a payload may have to be looked into.
     pub(crate) fn look_into_payloads(&self) -> bool {
         !self.needs.is_empty()
+    }
+
+    /// Whether a payload of this size takes so long to look into that a thread should do it that may block.
+    pub(crate) fn take_long(&self, payload_bytes: usize) -> bool {
+        self.look_into_payloads() && payload_bytes > LOOKED_INTO_IN_PLACE_BYTES_MAX
     }
 
     /// Counts what filters say here from now on.

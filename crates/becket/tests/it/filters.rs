@@ -114,3 +114,24 @@ async fn filter_that_cannot_be_evaluated_is_told_once_without_a_value_and_distur
     let metrics = reqwest::get(world.running.url("/metrics")).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("becket_route_filters_total{route=\"odd\",said=\"failed\"} 3"), "{metrics}");
 }
+
+/// A large payload is looked into on another thread, when it comes and when it is replayed.
+#[tokio::test]
+async fn replay_asks_the_filters_as_the_delivery_did() {
+    let app = app()
+        .on("pull_request", background(|| async {}).named("ready").when("payload.pull_request.draft == false"))
+        .on("pull_request", background(|| async {}).named("draft").when("payload.pull_request.draft"))
+        .on("change_request.*", background(|| async {}).named("all"));
+    let world = World::start(app).await;
+    for (id, draft, padding) in [("a-1", false, 10), ("a-2", true, 10), ("a-3", false, 100_000), ("a-4", true, 100_000)]
+    {
+        let body = json!({"padding": "x".repeat(padding), "action": "opened", "pull_request": {"draft": draft}});
+        let first = world.post(Post::github_body("pull_request", id, body.to_string())).await;
+        let wanted = [if draft { "draft" } else { "ready" }, "all"];
+        assert_eq!(world.kinds(&first).await, wanted, "{id}");
+        let url = world.running.url(&format!("/api/v1/deliveries/{id}/replay"));
+        let replayed = Answer::of(reqwest::Client::new().post(url).send().await.unwrap()).await;
+        assert_eq!(world.kinds(&replayed).await, wanted, "{id}, replayed");
+        assert_ne!(replayed.tasks(), first.tasks());
+    }
+}

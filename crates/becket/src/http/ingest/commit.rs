@@ -20,9 +20,6 @@ use crate::http::metrics::Answer;
 use crate::route::Sought;
 use crate::route::routes::Routed;
 
-/// Payloads larger than this are looked into by filters on a thread that may block: a hostile one takes filters 0.1 s.
-const LOOKED_INTO_IN_PLACE_BYTES_MAX: usize = 64 * 1024;
-
 /// Commits a delivery with the tasks that it becomes, and answers its sender.
 pub(super) async fn commit(place: &Place, started: Instant, delivery: &Delivery) -> Response {
     let metrics = &place.metrics;
@@ -90,7 +87,7 @@ async fn committed(place: &Place, started: Instant, delivery: &Delivery) -> (Res
 
 /// Asks the routes. A large payload is looked into on a thread that may block.
 async fn routed(ingest: &Ingest, delivery: &Delivery) -> Routed {
-    if delivery.body().len() <= LOOKED_INTO_IN_PLACE_BYTES_MAX || !ingest.routes.look_into_payloads() {
+    if !ingest.routes.take_long(delivery.body().len()) {
         return ingest.routes.route(&Sought::of(delivery));
     }
     let (routes, shared) = (Arc::clone(&ingest.routes), delivery.clone());

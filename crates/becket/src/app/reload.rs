@@ -3,7 +3,8 @@
 //! All that can fail comes first: the file is read and checked, the application is planned with it as at the start, and
 //! compared with what cannot change while it runs, and its router is made. Then the engine is given its new registry and the
 //! server its new router, in this order, since a route may name a kind that the engine does not know yet. Nothing waits in
-//! between. Of one that is refused little is left: the file of a target that did not exist, marks of its secrets.
+//! between. Of one that is refused nothing is left but marks of its
+//! secrets.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use becket_tasks::{Claimed, TaskError, Timestamp};
@@ -46,7 +46,7 @@ struct Line<'a> {
 }
 
 impl FileTarget {
-    /// Makes the target, and the file if it is not there.
+    /// Makes the target. The file is made with its first line, so a configuration that is only looked at leaves nothing.
     ///
     /// # Errors
     /// [`BuildError::File`] when the file cannot be written, [`BuildError::Template`] when a text is no template.
@@ -54,7 +54,7 @@ impl FileTarget {
         let json = options.json.as_ref().map(JsonTemplate::parse).transpose()?;
         let lines = Lines { path: options.path.clone(), json, file: Mutex::new(()) };
         let failed = |source| BuildError::File { what: "write to", path: options.path.clone(), source };
-        drop(lines.open().map_err(failed)?);
+        lines.check().map_err(failed)?;
         Ok(Self(Arc::new(lines)))
     }
 }
@@ -71,6 +71,15 @@ impl Lines {
     /// Opened anew for each line: the file may have been moved away by whatever rotates it.
     fn open(&self) -> std::io::Result<File> {
         OpenOptions::new().append(true).create(true).open(&self.path)
+    }
+
+    /// Whether lines can be written: to the file, or to a file in its folder.
+    fn check(&self) -> std::io::Result<()> {
+        if self.path.exists() {
+            return OpenOptions::new().append(true).open(&self.path).map(drop);
+        }
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        tempfile::tempfile_in(folder.unwrap_or(Path::new("."))).map(drop)
     }
 
     fn append(&self, task: &Claimed) -> Result<(), TaskError> {
@@ -142,6 +151,17 @@ mod tests {
         let options = targets::File { json: Some(json), ..targets::File::new(dir.path().join("events.jsonl")) };
         let written = lines(&options, &[r#"{"user": "a\nb\"}"}"#]);
         assert_eq!(written, [serde_json::json!({"who": "a\nb\"}", "what": "issues"})]);
+    }
+
+    #[test]
+    fn file_is_made_with_its_first_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = targets::File::new(dir.path().join("events.jsonl"));
+        FileTarget::new(&options).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left by looking");
+        assert_eq!(lines(&options, &["{}"]).len(), 1);
+        FileTarget::new(&options).unwrap();
+        assert_eq!(std::fs::read_to_string(&options.path).unwrap().lines().count(), 1, "what is there stays");
     }
 
     #[test]
